@@ -1,0 +1,1 @@
+"""Labbridge joins a practice's Caspio application with Rupa Health."""
