@@ -64,6 +64,7 @@ class Response:
     status: int
     headers: httpx2.Headers
     content: bytes
+    request_id: str | None = None
 
     def json(self) -> Any:  # Any: each client checks the shape with its own models
         """The parsed body. Raises Unreadable; Unavailable for a page of HTML (maintenance, a proxy).
@@ -94,7 +95,7 @@ class Response:
             status=self.status,
             code=code,
             fields=fields,
-            request_id=request_id,
+            request_id=request_id or self.request_id,
             retry_after=retry_after(self.headers),
         )
 
@@ -141,6 +142,7 @@ class _Call:
     idempotent: bool
     expect: Collection[int]
     timeout: httpx2.Timeout
+    explain: Callable[[Response], Refusal]
 
 
 class Http:
@@ -168,6 +170,7 @@ class Http:
         explain: Callable[[Response], Refusal] = explain_status,
         other_hosts: Callable[[str], bool] = lambda _: False,
         max_answer: int = MAX_ANSWER,
+        request_id_header: str = "x-request-id",
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self.peer = peer
@@ -179,6 +182,7 @@ class Http:
         self._explain = explain
         self._other_hosts = other_hosts
         self._max_answer = max_answer
+        self._request_id_header = request_id_header
         self._sleep = sleep
         self._host = check_address(self.base_url, allow_http=allow_http).host
         self._client = httpx2.Client(
@@ -214,6 +218,7 @@ class Http:
         files: Files | None = None,
         expect: Collection[int] = (200, 201, 204),
         timeout: float | None = None,
+        explain: Callable[[Response], Refusal] | None = None,
     ) -> Response:
         """Send and return the answer, or raise one PeerError.
 
@@ -221,7 +226,7 @@ class Http:
         repeating it changes nothing: a read. What fails after bytes may have left is Unavailable for
         those and OutcomeUnknown for all others. Tried again (up to MAX_TRIES, with jitter) is only what
         provably wrote nothing: reads, refused connections, 429. `path_or_url` is already quoted;
-        `params` are not.
+        `params` are not. `explain` replaces the peer's for this call.
         """
         sent_headers = dict(headers or {})
         if json is not None:
@@ -239,6 +244,7 @@ class Http:
             idempotent=idempotent,
             expect=expect,
             timeout=httpx2.Timeout(seconds, connect=min(seconds, 10.0)),
+            explain=explain or self._explain,
         )
         return self._send_patiently(call)
 
@@ -282,7 +288,7 @@ class Http:
         if response.status in call.expect:
             self._limiter.speed_up()
             return response
-        refusal = self._explain(response)
+        refusal = call.explain(response)
         error = response.error(
             refusal.kind, code=refusal.code, fields=refusal.fields, request_id=refusal.request_id
         )
@@ -324,8 +330,15 @@ class Http:
             return self._response(call, answer, bytes(content))
 
     def _response(self, call: _Call, answer: httpx2.Response, content: bytes) -> Response:
+        request_id = answer.headers.get(self._request_id_header, "")
         return Response(
-            self.peer, call.operation, call.idempotent, answer.status_code, answer.headers, content
+            peer=self.peer,
+            operation=call.operation,
+            idempotent=call.idempotent,
+            status=answer.status_code,
+            headers=answer.headers,
+            content=content,
+            request_id=request_id if re.fullmatch(r"[\w.:-]{1,80}", request_id, re.ASCII) else None,
         )
 
 
