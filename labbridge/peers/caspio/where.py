@@ -133,9 +133,6 @@ def field(name: str) -> Field:
     return Field(name)
 
 
-PK_ID = Field("PK_ID")
-
-
 @dataclass(frozen=True, slots=True, repr=False)
 class Comparison(Where):
     name: str
@@ -346,3 +343,6 @@ def _cut(
         used += cost + (comma if taken else 0)
         taken.append(value)
     yield build(taken)
+
+
+PK_ID = Field("PK_ID")
