@@ -112,7 +112,7 @@ class Table:
             "GET",
             "/records",
             "read",
-            fields=[*(select or ()), *(where.fields if where else ())],
+            fields=[*(select or ()), *(where.fields if where is not None else ())],
             params=self._query(where, select, page_size, after),
         )
         page = self._session.read_list(Row, response)
@@ -128,7 +128,7 @@ class Table:
         self, where: Where | None, select: Sequence[str] | None, page_size: int, after: int
     ) -> dict[str, str]:
         beyond = after < PK_ID
-        condition = beyond & where if where else beyond
+        condition = beyond if where is None else beyond & where
         params = {"q.where": self._sql(condition), "q.orderBy": "PK_ID", "q.limit": str(page_size)}
         if select is not None:
             names = dict.fromkeys(["PK_ID", *map(check_name, select)])

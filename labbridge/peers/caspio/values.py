@@ -136,11 +136,11 @@ def read_time(text: str, zone: ZoneInfo) -> datetime:
     Also reads an offset if one is there, and the US form of file dates (caspio-api.md 2.5).
     Raises ValueError.
     """
-    found = _US_TIME.fullmatch(text.strip())
-    if found:
-        return datetime.strptime(found[0], "%m/%d/%Y %I:%M:%S %p").replace(tzinfo=zone)
+    text = text.strip()
     try:
-        parsed = datetime.fromisoformat(text.strip())
+        if _US_TIME.fullmatch(text):
+            return datetime.strptime(text, "%m/%d/%Y %I:%M:%S %p").replace(tzinfo=zone)
+        parsed = datetime.fromisoformat(text)
     except ValueError:
         raise ValueError("not a time as Caspio writes it") from None
     return parsed if parsed.tzinfo else parsed.replace(tzinfo=zone)
