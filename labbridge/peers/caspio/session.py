@@ -162,11 +162,20 @@ class Session:
 
     def _shaped(self, shape: type[T], value: Any, response: Response) -> T:  # Any: what is to be checked
         try:
-            return TypeAdapter(shape).validate_python(value)
+            checked = _adapter(shape).validate_python(value)
         except ValidationError as error:
             places = [".".join(map(str, issue["loc"])) for issue in error.errors(include_input=False)[:3]]
+        else:
+            return checked
         # Raised out here, not chained: pydantic's error quotes what it read.
         raise response.error(Unreadable, code="unexpected_shape", fields=tuple(filter(None, places)))
+
+
+_ADAPTERS: dict[Any, TypeAdapter[Any]] = {}  # building one costs more than checking a page of rows
+
+
+def _adapter(shape: type[T]) -> TypeAdapter[T]:
+    return _ADAPTERS.get(shape) or _ADAPTERS.setdefault(shape, TypeAdapter(shape))
 
 
 def check_account(url: str, *, allow_http: bool, custom_domains: Collection[str] = ()) -> None:
