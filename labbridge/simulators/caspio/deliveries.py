@@ -6,6 +6,7 @@ import logging
 import sqlite3
 import threading
 import time
+from functools import cached_property
 from typing import Any
 
 import httpx2
@@ -30,7 +31,6 @@ class Sender:
         self._stop = threading.Event()
         self._threads: list[threading.Thread] = []
         self._next_slot: dict[str, float] = {}
-        self._client = httpx2.Client(timeout=account.options.delivery_timeout, trust_env=False)
         account.messages.wake = self._wake.set
 
     def start(self) -> None:
@@ -46,7 +46,12 @@ class Sender:
         self._wake.set()
         for thread in self._threads:
             thread.join(self.account.options.delivery_timeout + 1)
-        self._client.close()
+        if "_client" in self.__dict__:
+            self._client.close()
+
+    @cached_property
+    def _client(self) -> httpx2.Client:  # late: reading the certificates takes a tenth of a second
+        return httpx2.Client(timeout=self.account.options.delivery_timeout, trust_env=False)
 
     def drain(self, timeout: float = 10.0) -> bool:
         """Wait until nothing is pending, retries included; False when time ran out."""
