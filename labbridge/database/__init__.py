@@ -38,7 +38,7 @@ def database_url(data_dir: Path, configured: str | None = None) -> str:
         DatabaseProblem: the setting is not a PostgreSQL URL, or the embedded server cannot run.
     """
     if not configured:
-        return embedded_server(data_dir).start()
+        return embedded_server(data_dir).url()
     if not configured.startswith(
         ("postgresql://", "postgres://")
     ):  # the text is not repeated: it may hold a password

@@ -79,6 +79,14 @@ class Cluster:
                 "directory back from a backup, or move it away and use `labbridge restore`."
             ) from error
 
+    @property
+    def ready(self) -> bool:
+        """Whether its server, should it live, takes connections; asking this is cheaper than connecting."""
+        try:
+            return (self.directory / "postmaster.pid").read_text().rsplit(maxsplit=1)[-1] == "ready"
+        except (OSError, IndexError):
+            return False
+
     def initialise(self, binaries: Binaries, account: Account, alive: int) -> None:
         """Make the cluster beside its place and move it there when whole; its makers hold the lock `alive`.
 

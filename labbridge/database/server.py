@@ -63,6 +63,18 @@ class EmbeddedServer:
         except OSError as error:
             raise DatabaseProblem(unusable(self.data_dir, error)) from error
 
+    def url(self) -> str:
+        """As `start`, but quick: a server that is in use and looks well is not asked. Raises DatabaseProblem.
+
+        For each new connection; in the moment after a kill it may be taken in, and the connection then fails.
+        """
+        try:
+            if self._using is not None and self._cluster.ready and held(self._alive):
+                return address(self._cluster.home)
+        except OSError as error:
+            raise DatabaseProblem(unusable(self.data_dir, error)) from error
+        return self.start()
+
     def stop(self) -> None:
         """Stop using the server, and stop it when no other process uses it. Raises DatabaseProblem."""
         if self._using is None:

@@ -12,7 +12,7 @@ import time
 import psycopg
 import pytest
 
-from labbridge.database import EmbeddedServer
+from labbridge.database import DatabaseProblem, EmbeddedServer, database_url, embedded_server
 from labbridge.database.account import account_for
 
 pytestmark = pytest.mark.crash
@@ -134,7 +134,7 @@ def test_server_that_is_frozen_is_a_sentence(server, ground, monkeypatch):
     os.kill(frozen, signal.SIGSTOP)
     second = EmbeddedServer(ground.data_dir)
     with pytest.raises(
-        Exception, match=rf"\(process {frozen}\) but does not answer\. End it `kill -QUIT {frozen}`"
+        DatabaseProblem, match=rf"\(process {frozen}\) but does not answer\. End it `kill -QUIT {frozen}`"
     ):
         second.start()
     os.kill(frozen, signal.SIGCONT)
@@ -159,6 +159,14 @@ def ping(url: str) -> bool:
     except psycopg.OperationalError:
         return False
     return True
+
+
+def test_url_asked_for_again_starts_a_killed_server_again(ground):
+    ground.keep(database_url(ground.data_dir), "committed")
+    ground.kill_all()
+    ground.wait(lambda: not ground.alive())
+    assert ground.kept(database_url(ground.data_dir)) == ["committed"]
+    embedded_server(ground.data_dir).stop()
 
 
 def test_command_that_fails_leaves_no_server(ground):
