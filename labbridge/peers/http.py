@@ -184,6 +184,8 @@ class Http:
         self._max_answer = max_answer
         self._request_id_header = request_id_header
         self._sleep = sleep
+        #: The peer's own clock at its last answer (to the second), for comparing ages with its events.
+        self.peer_time: datetime | None = None
         self._host = check_address(self.base_url, allow_http=allow_http).host
         self._client = httpx2.Client(
             transport=transport,
@@ -331,6 +333,7 @@ class Http:
 
     def _response(self, call: _Call, answer: httpx2.Response, content: bytes) -> Response:
         request_id = answer.headers.get(self._request_id_header, "")
+        self.peer_time = _moment(answer.headers.get("date", "")) or self.peer_time
         return Response(
             peer=self.peer,
             operation=call.operation,
@@ -373,11 +376,17 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
     value = headers.get("retry-after", "").strip()
     if re.fullmatch(r"\d{1,9}(\.\d+)?", value):
         return float(value)
+    when = _moment(value)
+    return None if when is None else max(0.0, (when - datetime.now(UTC)).total_seconds())
+
+
+def _moment(value: str) -> datetime | None:
+    """A header's date."""
     try:
         when = parsedate_to_datetime(value)
     except (ValueError, TypeError, IndexError):  # what the parser does with other people's nonsense
         return None
-    return max(0.0, (when.replace(tzinfo=when.tzinfo or UTC) - datetime.now(UTC)).total_seconds())
+    return when.replace(tzinfo=when.tzinfo or UTC)
 
 
 def backoff(tries: int) -> float:

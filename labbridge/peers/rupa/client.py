@@ -120,6 +120,14 @@ class Rupa:
     ) -> None:
         self.close()
 
+    @property
+    def max_file_size(self) -> int:
+        return self._assumptions.max_file_size
+
+    def now(self) -> datetime:
+        """Rupa's clock at its last answer: what is read now is compared in age with events of that clock."""
+        return self._http.peer_time or self._clock()
+
     # Practitioners
 
     def practitioners(self) -> Iterator[PractitionerSnapshot]:

@@ -1,0 +1,93 @@
+"""Reading Rupa's catalogue into the mirror; tests that left it are retired, not deleted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from datetime import datetime
+
+from django.db import transaction
+
+from labbridge.mirror.merge import fill_lab_test, merge_company
+from labbridge.mirror.models import LabCompany, LabTest
+from labbridge.peers.rupa.client import Rupa
+from labbridge.peers.rupa.types import LabTestSnapshot
+from labbridge.practices.clients import rupa, rupa_connection
+from labbridge.practices.models import Practice
+
+Progress = Callable[[int], None]
+
+#: A listing that lost this share of the catalogue at once is taken for a fault of the peer's, not for news.
+MASS_RETIREMENT = 0.5
+
+
+class SuspiciousListing(Exception):
+    """Rupa's catalogue shrank so much at once that nothing is retired without a person."""
+
+
+def pull_catalog(practice: Practice, progress: Progress = lambda _read: None, *, force: bool = False) -> int:
+    """Read all companies and tests. Returns how many tests changed.
+
+    Raises:
+        PeerError: Rupa is away: nothing is retired on half a listing.
+        SuspiciousListing: more than half of the tests are gone; `force` retires them all the same.
+
+    """
+    with rupa(rupa_connection(practice), "catalog") as client:
+        started = client.now()
+        companies = list(client.lab_companies())
+        tests = _read_tests(client, progress)
+    with transaction.atomic():
+        for company in companies:
+            merge_company(practice, company, started)
+    changed = merge_tests(practice, tests, started)
+    changed += _retire(practice, {test.id for test in tests}, started, force=force)
+    Practice.objects.filter(pk=practice.pk).update(catalog_read_at=started)
+    return changed
+
+
+def _read_tests(client: Rupa, progress: Progress) -> list[LabTestSnapshot]:
+    tests = []
+    for test in client.lab_tests():
+        tests.append(test)
+        if len(tests) % 50 == 0:
+            progress(len(tests))
+    progress(len(tests))
+    return tests
+
+
+def merge_tests(practice: Practice, snapshots: Iterable[LabTestSnapshot], as_of: datetime) -> int:
+    """Merge many tests with few statements. Returns how many changed."""
+    held = {test.external_id: test for test in LabTest.objects.filter(practice=practice)}
+    names = dict(LabCompany.objects.filter(practice=practice).values_list("external_id", "name"))
+    new, changed, seen = [], [], []
+    for snapshot in snapshots:
+        test = held.get(snapshot.id)
+        if test is None:
+            test = LabTest(practice=practice, external_id=snapshot.id)
+            new.append(test)
+            held[snapshot.id] = test
+        elif test.as_of is not None and as_of < test.as_of:
+            continue
+        differs = fill_lab_test(test, snapshot)
+        company = names.get(test.lab_company_id_external) or (snapshot.lab_company and snapshot.lab_company.name)
+        if company and test.lab_company_name != company:
+            test.lab_company_name, differs = company[:255], True
+        test.as_of = as_of
+        if test.pk is not None:
+            (changed if differs else seen).append(test)
+    fields = [field.name for field in LabTest._meta.concrete_fields if not field.primary_key]
+    LabTest.objects.bulk_create(new, batch_size=500)
+    LabTest.objects.bulk_update(changed, fields, batch_size=200)
+    LabTest.objects.filter(pk__in=[test.pk for test in seen]).update(as_of=as_of)
+    return len(new) + len(changed)
+
+
+def _retire(practice: Practice, listed: set[str], as_of: datetime, *, force: bool) -> int:
+    active = LabTest.objects.filter(practice=practice, retired=False, as_of__lte=as_of)
+    gone = [test for test in active if test.external_id not in listed]
+    if gone and len(gone) > MASS_RETIREMENT * active.count() and len(gone) > 5 and not force:
+        raise SuspiciousListing(
+            f"{len(gone)} of {active.count()} tests are missing from Rupa's catalogue at once. Nothing was retired; "
+            "if this is right, run `labbridge sync catalog --force`."
+        )
+    return LabTest.objects.filter(pk__in=[test.pk for test in gone]).update(retired=True, as_of=as_of)

@@ -1,0 +1,45 @@
+"""`/rupa/connect/{slug}` and `/rupa/callback`: connecting a practitioner's Rupa account."""
+
+from __future__ import annotations
+
+from django.contrib.auth.decorators import login_not_required
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_GET, require_http_methods
+
+from labbridge.handlers.jobs import learn_practitioners
+from labbridge.practices import consent
+from labbridge.practices.models import Practice
+
+
+@never_cache
+@require_http_methods(["GET", "POST"])
+def connect(request: HttpRequest, slug: str) -> HttpResponse:
+    """GET says what will happen; POST goes there, so that no link can start a journey by itself."""
+    practice = get_object_or_404(Practice, slug=slug)
+    if request.method == "POST":
+        journey = consent.begin(practice, started_by=request.user.get_username())
+        return HttpResponseRedirect(journey.address)
+    return render(request, "console/connect.html", {"practice": practice})
+
+
+@never_cache
+@login_not_required  # the practitioner comes from Rupa and may have no account here; the state is the proof
+@require_GET
+def callback(request: HttpRequest) -> HttpResponse:
+    query = request.GET
+    try:
+        connection = consent.finish(query.get("state", ""), query.get("code", ""), query.get("error", ""))
+    except consent.ConsentProblem as problem:
+        return render(request, "console/callback.html", {"problem": str(problem)}, status=400)
+    learn_practitioners.defer(lock=f"learn:{connection.pk}", connection_id=str(connection.pk))
+    request.session["connected"] = connection.practice.name
+    return redirect("rupa-connected")  # the code and the state leave the address bar
+
+
+@never_cache
+@login_not_required
+@require_GET
+def connected(request: HttpRequest) -> HttpResponse:
+    return render(request, "console/callback.html", {"practice": request.session.pop("connected", "")})

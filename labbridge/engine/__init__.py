@@ -1,0 +1,1 @@
+"""The job engine: the only package that imports it. Jobs carry ids, never data."""

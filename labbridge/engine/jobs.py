@@ -1,0 +1,153 @@
+"""Tasks and jobs: one decorator, one way to defer, one way to fail.
+
+A *task* is a function, a *job* one run of it, an *attempt* one try. Arguments are ids. Whatever a task raises is
+turned into `JobFailed` before the engine sees it, because an exception's text and arguments can hold PHI.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import structlog
+from django.db import close_old_connections
+from django.utils import timezone
+from procrastinate import BaseRetryStrategy, JobContext, RetryDecision
+from procrastinate.contrib.django import app
+from procrastinate.jobs import Job
+
+from labbridge.engine.retry import RetryPolicy
+from labbridge.peers.errors import PeerError
+
+log = structlog.get_logger()
+
+
+class JobFailed(Exception):
+    """What is left of an exception: a sentence without data, and whether and when to try again."""
+
+    def __init__(self, reason: str, *, retry: bool, surprise: bool = False, retry_after: float | None = None) -> None:
+        super().__init__(reason)
+        self.reason, self.retry, self.surprise, self.retry_after = reason, retry, surprise, retry_after
+
+
+class NotYet(Exception):
+    """Raised by a task whose work must wait; `reason` is a sentence without data."""
+
+    def __init__(self, reason: str, *, retry_after: float | None = None) -> None:
+        super().__init__(reason)
+        self.reason, self.retry_after = reason, retry_after
+
+
+OnFailure = Callable[..., None]
+
+
+@dataclass(frozen=True)
+class Task:
+    """A task: call `defer` to have it run, or call it to run it here and now."""
+
+    name: str
+    function: Callable[..., None]
+    policy: RetryPolicy
+
+    def __call__(self, **ids: Any) -> None:
+        self.function(**ids)
+
+    def defer(self, *, lock: str, at: datetime | None = None, **ids: str | int) -> None:
+        """Have it run after this transaction commits. Jobs with one lock run one by one, in this order."""
+        _task(self.name).configure(lock=lock, schedule_at=at).defer(**ids)
+
+
+def task(
+    name: str, *, policy: RetryPolicy, on_retry: OnFailure | None = None, on_dead: OnFailure | None = None
+) -> Callable[[Callable[..., None]], Task]:
+    """Register a task.
+
+    `on_retry(reason, **ids)` and `on_dead(reason, **ids)` note for people what holds a job up or ended it. They
+    run in the job's own thread, where the database may be used.
+    """
+
+    def register(function: Callable[..., None]) -> Task:
+        def run(context: JobContext, **ids: Any) -> None:
+            close_old_connections()
+            job = context.job
+            with structlog.contextvars.bound_contextvars(job_id=job.id, task=name):
+                try:
+                    function(**ids)
+                except Exception as error:
+                    failure = _scrubbed(error)
+                    again = _again(policy, failure, job)
+                    event = "engine.attempt_failed" if again else "engine.job_dead"
+                    log.warning(event, attempt=job.attempts + 1, reason=failure.reason)
+                    note = on_retry if again else on_dead
+                    if note is not None:
+                        note(failure.reason, **ids)
+                    raise failure from None
+
+        app.task(name=name, pass_context=True, retry=_Strategy(policy))(run)
+        _registered[name] = Registered(policy, on_dead)
+        return Task(name, function, policy)
+
+    return register
+
+
+@dataclass(frozen=True)
+class Registered:
+    policy: RetryPolicy
+    on_dead: OnFailure | None
+
+
+_registered: dict[str, Registered] = {}
+
+
+def registered(name: str) -> Registered:
+    """What is known of a task; jobs of a task that a newer version no longer has are simply tried again."""
+    return _registered.get(name, Registered(RetryPolicy(), None))
+
+
+def _again(policy: RetryPolicy, failure: JobFailed, job: Job) -> bool:
+    limit = policy.surprises if failure.surprise else policy.attempts
+    return failure.retry and job.attempts + 1 < limit
+
+
+class _Strategy(BaseRetryStrategy):
+    """A policy in the engine's terms."""
+
+    def __init__(self, policy: RetryPolicy) -> None:
+        self.policy = policy
+
+    def get_retry_decision(self, *, exception: BaseException, job: Job) -> RetryDecision | None:
+        if not isinstance(exception, JobFailed):  # cut off at shutdown: it runs again
+            return RetryDecision(retry_at=timezone.now())
+        if not _again(self.policy, exception, job):
+            return None
+        return RetryDecision(retry_at=timezone.now() + self.policy.wait(job.attempts + 1, exception.retry_after))
+
+
+def _task(name: str) -> Any:  # any: the engine's task type is generic over the function's signature
+    return app.tasks[name]
+
+
+def _scrubbed(error: Exception) -> JobFailed:
+    if isinstance(error, JobFailed):
+        return error
+    if isinstance(error, NotYet):
+        return JobFailed(error.reason, retry=True, retry_after=error.retry_after)
+    if isinstance(error, PeerError):
+        return JobFailed(f"{error}. {error.advice}", retry=True, retry_after=error.retry_after)
+    where = _where(error)
+    log.error("engine.surprise", exception_type=type(error).__name__, function=where)
+    return JobFailed(f"An error that nobody foresaw ({type(error).__name__} in {where}).", retry=True, surprise=True)
+
+
+def _where(error: Exception) -> str:
+    trace = error.__traceback__
+    place = "?"
+    while trace is not None:
+        module = trace.tb_frame.f_globals.get("__name__", "")
+        if module.startswith("labbridge"):
+            place = f"{module}:{trace.tb_lineno}"
+        trace = trace.tb_next
+    return place
+

@@ -1,0 +1,329 @@
+"""Executing a plan of rows so that doing it again changes nothing.
+
+For every row the filing ledger (`FiledRow`) is asked first: what Caspio is known to hold costs no call. An
+intent is committed before each call, so after a crash or a lost answer the row is looked up before it is written.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+import structlog
+from django.utils import timezone
+
+from labbridge.filing.models import FiledRow, RowState
+from labbridge.filing.rows import Attachment, Row, wall_clock
+from labbridge.filing.tables import SYNCED_AT, TABLES, TableSpec, Value, canonical
+from labbridge.peers.caspio import Caspio
+from labbridge.peers.caspio import where as q
+from labbridge.peers.caspio.table import Table
+from labbridge.peers.errors import (
+    Conflict,
+    Forbidden,
+    NotFound,
+    OutcomeUnknown,
+    PeerError,
+    RateLimited,
+    Rejected,
+    Unauthorized,
+    Unavailable,
+)
+from labbridge.practices.config import PracticeConfig
+from labbridge.practices.models import Practice
+from labbridge.trust.keys import keyring
+
+log = structlog.get_logger()
+
+#: After these nothing was written, so the ledger goes back to what it knew.
+NOT_WRITTEN = (RateLimited, Rejected, NotFound, Forbidden, Unauthorized, Unavailable)
+
+
+class FilingProblem(Exception):
+    """Caspio would not take something. The sentence names the table, the field and what to do, never data."""
+
+    def __init__(self, sentence: str, *, retry_after: float | None = None, whole_table: bool = False) -> None:
+        super().__init__(sentence)
+        self.sentence, self.retry_after, self.whole_table = sentence, retry_after, whole_table
+
+
+def hashes(spec: TableSpec, values: dict[str, Any]) -> dict[str, str]:
+    """Keyed hashes of a row's values, by field."""
+    ring = keyring()
+    return {
+        name: ring.blind(f"{spec.word}.{name}={canonical(spec.field(name), value)}", "filed value").hex()[:20]
+        for name, value in values.items()
+    }
+
+
+class Filer:
+    """Files rows into one practice's Caspio account. One filer runs for one group at a time."""
+
+    def __init__(self, practice: Practice, config: PracticeConfig, caspio: Caspio) -> None:
+        self.practice, self.config, self.caspio = practice, config, caspio
+        self.names: dict[str, str] = config.caspio.tables.model_dump()
+        self.done: Counter[str] = Counter()
+        self._broken: dict[str, PeerError] = {}
+
+    def file(self, rows: Sequence[Row], group: str) -> Counter[str]:
+        """Bring every row to what it should be.
+
+        One refused row does not keep the others back: all are tried, then the first refusal is raised.
+
+        Raises:
+            FilingProblem: a sentence for people; the job waits and tries again.
+            PeerError: Caspio is away or slow; what was done stays done.
+
+        """
+        pending = _pending(self.practice, rows, group)
+        self.done["unchanged"] += len(rows) - len(pending)
+        problem: FilingProblem | None = None
+        for row, ledger in pending:
+            try:
+                self._file_row(row, ledger)
+            except (Rejected, NotFound, Forbidden, Conflict) as error:
+                self._broken.setdefault(row.table, error)
+                problem = problem or FilingProblem(
+                    self._sentence(row, error),
+                    retry_after=error.retry_after,
+                    whole_table=isinstance(error, NotFound | Forbidden),
+                )
+                log.warning("filing.refused", practice=self.practice.slug, table=row.table, key=row.key,
+                            status=error.status, code=error.code, fields=list(error.fields),
+                            request_id=error.request_id)  # fmt: skip
+        if problem is not None:
+            raise problem
+        return self.done
+
+    # -- one row ---------------------------------------------------------------------------------------------
+
+    def _file_row(self, row: Row, ledger: FiledRow) -> None:
+        broken = self._broken.get(row.table)
+        if isinstance(broken, NotFound | Forbidden):  # the table or a field is missing: asking again costs a call
+            raise broken
+        table = self.caspio.table(self.names[row.table])
+        if ledger.state != RowState.CONFIRMED:
+            self._look_up(table, row, ledger)
+        if _is_new(ledger):
+            self._insert(table, row, ledger)
+        elif _changes(row, ledger):
+            self._update(table, row, ledger)
+        if row.attachment is not None and _file_differs(row, ledger):
+            self._attach(table, row, row.attachment, ledger)
+
+    def _look_up(self, table: Table, row: Row, ledger: FiledRow) -> None:
+        """After a lost answer: read what the row holds, so that the next step starts from the truth."""
+        spec = TABLES[row.table]
+        found = table.first(where=self._by_key(row), select=["PK_ID", *row.values])
+        self.done["looked_up"] += 1
+        if found is None:
+            ledger.pk_id, ledger.fields, ledger.file_sha256 = None, {}, ""
+            ledger.state, ledger.intended = RowState.CONFIRMED, {}
+            return
+        ledger.pk_id = int(found["PK_ID"])
+        ledger.fields = hashes(spec, {name: found.get(name) for name in row.values})
+        ledger.state, ledger.intended = RowState.CONFIRMED, {}
+        self._keep(ledger)
+
+    def _insert(self, table: Table, row: Row, ledger: FiledRow) -> None:
+        spec = TABLES[row.table]
+        values = {spec.unique: row.key, **row.initial, **self._stamped(row, row.values)}
+        self._intend(ledger, hashes(spec, row.values))
+        try:
+            inserted = self._call(ledger, lambda: table.insert(_wire(values)))
+        except Conflict:  # it is there already: from before this ledger, or from a write whose answer was lost
+            self._adopt(table, row, ledger)
+            return
+        self._confirm(ledger, pk_id=inserted.get("PK_ID"))
+        self.done["inserted"] += 1
+
+    def _adopt(self, table: Table, row: Row, ledger: FiledRow) -> None:
+        """A row with our key that this ledger did not know: make it what it should be."""
+        self._look_up(table, row, ledger)
+        if _is_new(ledger):
+            raise Conflict("caspio", f"insert into {table.name}", code="unique_but_absent")
+        if _changes(row, ledger):
+            self._update(table, row, ledger)
+
+    def _update(self, table: Table, row: Row, ledger: FiledRow) -> None:
+        spec = TABLES[row.table]
+        changed = _changes(row, ledger)
+        initial = row.initial if "Pdf_Sha256" in changed and ledger.fields.get("Pdf_Sha256") else {}
+        self._intend(ledger, {**ledger.fields, **hashes(spec, changed)})
+        values = _wire({**initial, **self._stamped(row, changed)})
+        affected = self._call(ledger, lambda: table.update(self._by_key(row), values))
+        if affected == 0:
+            self._recreate(table, row, ledger)
+            return
+        self._confirm(ledger)
+        self.done["updated"] += 1
+
+    def _recreate(self, table: Table, row: Row, ledger: FiledRow) -> None:
+        """Somebody deleted the row in Caspio: it belongs there, so it comes back, and we say so."""
+        log.warning("filing.recreated", practice=self.practice.slug, table=row.table, key=row.key)
+        ledger.fields, ledger.pk_id, ledger.file_sha256 = {}, None, ""
+        ledger.recreated += 1
+        self.done["recreated"] += 1
+        self._insert(table, row, ledger)
+
+    def _attach(self, table: Table, row: Row, attachment: Attachment, ledger: FiledRow) -> None:
+        if ledger.pk_id is None:
+            self._look_up(table, row, ledger)
+        if ledger.file_intended == attachment.sha256 and self._is_there(table, row, attachment):
+            self._confirm_file(ledger, attachment)
+            return
+        content = attachment.load()
+        ledger.file_intended = attachment.sha256
+        self._keep(ledger)
+        try:
+            self._upload(table, attachment, ledger, content)
+        except NotFound as error:
+            if error.code and "field" in error.code.lower():
+                raise
+            self._recreate(table, row, ledger)
+            self._upload(table, attachment, ledger, content)
+        self._confirm_file(ledger, attachment)
+        self.done["uploaded"] += 1
+
+    def _upload(self, table: Table, attachment: Attachment, ledger: FiledRow, content: bytes) -> None:
+        if ledger.pk_id is None:  # Caspio did not tell the new row's key
+            raise NotFound("caspio", f"upload to {table.name}", code="row_without_key")
+        table.upload(attachment.field, ledger.pk_id, attachment.filename, content, "application/pdf")
+
+    def _is_there(self, table: Table, row: Row, attachment: Attachment) -> bool:
+        """Whether an upload whose answer was lost did arrive: its name holds the content's hash."""
+        self.done["looked_up"] += 1
+        infos = table.attachment_info(attachment.field, self._by_key(row))
+        stem = attachment.filename.removesuffix(".pdf")
+        return any((info.file_name or "").removesuffix(".pdf") == stem for info in infos)
+
+    # -- the ledger --------------------------------------------------------------------------------------------
+
+    def _intend(self, ledger: FiledRow, intended: dict[str, str]) -> None:
+        ledger.state, ledger.intended = RowState.INTENDED, intended
+        self._keep(ledger)
+
+    def _call(self, ledger: FiledRow, write: Any) -> Any:
+        try:
+            return write()
+        except Conflict:
+            raise
+        except NOT_WRITTEN:
+            self._take_back(ledger)
+            raise
+        except OutcomeUnknown:
+            ledger.state = RowState.UNKNOWN
+            self._keep(ledger)
+            raise
+
+    def _take_back(self, ledger: FiledRow) -> None:
+        ledger.state, ledger.intended = RowState.CONFIRMED, {}
+        if _is_new(ledger) and not ledger.recreated:
+            ledger.delete()
+        else:
+            self._keep(ledger)
+
+    def _confirm(self, ledger: FiledRow, *, pk_id: Any = None) -> None:
+        ledger.fields, ledger.intended, ledger.state = ledger.intended, {}, RowState.CONFIRMED
+        if pk_id is not None:
+            ledger.pk_id = int(pk_id)
+        self._keep(ledger)
+
+    def _confirm_file(self, ledger: FiledRow, attachment: Attachment) -> None:
+        ledger.file_sha256, ledger.file_intended = attachment.sha256, ""
+        self._keep(ledger)
+
+    def _keep(self, ledger: FiledRow) -> None:
+        ledger.changed_at = timezone.now()
+        ledger.save()
+
+    # -- words ---------------------------------------------------------------------------------------------------
+
+    def _by_key(self, row: Row) -> q.Where:
+        return q.field(TABLES[row.table].unique) == row.key
+
+    def _stamped(self, row: Row, values: dict[str, Value]) -> dict[str, Value]:
+        if all(field.name != SYNCED_AT for field in TABLES[row.table].fields):
+            return values
+        return {**values, SYNCED_AT: wall_clock(datetime.now(UTC), self.config.zone)}
+
+    def _sentence(self, row: Row, error: PeerError) -> str:
+        table = self.names[row.table]
+        fields = ", ".join(error.fields)
+        match error:
+            case NotFound() if fields:
+                return f"Caspio has no field {fields} in the table {table}. Run `labbridge provision` to create it."
+            case NotFound():
+                return f"Caspio has no table {table}. Run `labbridge provision` to create it."
+            case Forbidden():
+                return (
+                    f"Caspio does not let us write to the table {table}. Give the API profile permission for it "
+                    "(Integrations, API Profiles)."
+                )
+            case _ if fields:
+                return (
+                    f"Caspio refused the field {fields} of the table {table} ({error.code or error.status}). "
+                    "Compare its type with `labbridge provision --dry-run`."
+                )
+            case _:
+                return (
+                    f"Caspio refused a row of the table {table} ({error.code or error.status}, request "
+                    f"{error.request_id or 'without an id'}). Compare the table with `labbridge provision --dry-run`."
+                )
+
+
+def changed_only(practice: Practice, rows: Sequence[Row], group: str) -> list[Row]:
+    """The rows that would cost a call, by the ledger alone."""
+    return [row for row, _ in _pending(practice, rows, group)]
+
+
+def _pending(practice: Practice, rows: Sequence[Row], group: str) -> list[tuple[Row, FiledRow]]:
+    known = {(ledger.table, ledger.key): ledger for ledger in _ledgers(practice, rows, group)}
+    pairs = []
+    for row in rows:
+        ledger = known.get((row.table, row.key)) or FiledRow(
+            practice=practice, table=row.table, key=row.key, group=group, state=RowState.CONFIRMED
+        )
+        if _differs(row, ledger):
+            pairs.append((row, ledger))
+    return pairs
+
+
+def _ledgers(practice: Practice, rows: Sequence[Row], group: str) -> Iterable[FiledRow]:
+    held = FiledRow.objects.filter(practice=practice)
+    if group:
+        return held.filter(group=group)
+    return held.filter(table__in={row.table for row in rows}, key__in=[row.key for row in rows])
+
+
+def _differs(row: Row, ledger: FiledRow) -> bool:
+    if ledger.state != RowState.CONFIRMED or _is_new(ledger):
+        return True
+    return bool(_changes(row, ledger)) or _file_differs(row, ledger)
+
+
+def _changes(row: Row, ledger: FiledRow) -> dict[str, Value]:
+    wanted = hashes(TABLES[row.table], row.values)
+    return {name: row.values[name] for name, digest in wanted.items() if ledger.fields.get(name) != digest}
+
+
+def _is_new(ledger: FiledRow) -> bool:
+    return not ledger.fields and ledger.state == RowState.CONFIRMED
+
+
+def _file_differs(row: Row, ledger: FiledRow) -> bool:
+    return row.attachment is not None and ledger.file_sha256 != row.attachment.sha256
+
+
+def _wire(values: dict[str, Value]) -> dict[str, Any]:
+    """As JSON can carry it: Caspio keeps 15 digits of a number, which a float holds (caspio-api.md 3.5)."""
+    return {name: _plain(value) for name, value in values.items()}
+
+
+def _plain(value: Value) -> str | int | float | bool | None:
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() else float(value)
+    return value

@@ -1,0 +1,245 @@
+"""What Caspio should hold for an order or the catalogue, built from the mirror. No calls, no writes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import Decimal
+from zoneinfo import ZoneInfo
+
+from django.utils import timezone
+
+from labbridge.filing.tables import ATTACHMENT, TABLES, Value, fit
+from labbridge.mirror.models import (
+    LabCompany,
+    LabTest,
+    Order,
+    OrderedTest,
+    Phase,
+    Result,
+    ResultState,
+    ResultValue,
+)
+from labbridge.mirror.phases import payment_of
+from labbridge.practices.config import PracticeConfig
+
+OPEN_PHASES = {Phase.AWAITING_PAYMENT, Phase.IN_PROGRESS, Phase.PARTIAL_RESULTS}
+
+
+@dataclass(frozen=True)
+class Attachment:
+    field: str
+    sha256: str
+    filename: str  # holds the content hash, so that a look at Caspio proves which file is there
+    load: Callable[[], bytes] = field(repr=False, compare=False)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row as it should be: `values` by Caspio field, without the unique field, the attachment and Synced_At."""
+
+    table: str
+    key: str
+    values: dict[str, Value] = field(repr=False)
+    attachment: Attachment | None = None
+    #: Written when the row is new or its file is another one, and otherwise left to the practice.
+    initial: dict[str, Value] = field(default_factory=dict, repr=False)
+
+
+def wall_clock(moment: datetime | None, zone: ZoneInfo) -> str | None:
+    """A moment as Caspio takes it: naive, in the practice's zone, to the second (design.md 6.5)."""
+    return None if moment is None else moment.astimezone(zone).replace(tzinfo=None, microsecond=0).isoformat()
+
+
+def money(amount: Decimal | None, unit: str) -> Decimal | None:
+    """An amount in dollars, or nothing while the peer's unit is unknown (rupa-api.md 5.12)."""
+    if amount is None or unit == "unknown":
+        return None
+    return amount / 100 if unit == "cents" else amount
+
+
+def _row(
+    table: str,
+    key: str,
+    values: dict[str, object],
+    attachment: Attachment | None = None,
+    initial: dict[str, Value] | None = None,
+) -> Row:
+    spec = TABLES[table]
+    fit(spec.field(spec.unique), key)
+    fitted = {name: fit(spec.field(name), value) for name, value in values.items()}
+    return Row(table, key, fitted, attachment, initial or {})
+
+
+class OrderRows:
+    """The rows of one order, for one practice's settings."""
+
+    def __init__(self, order: Order, config: PracticeConfig, patient_key: str, practitioner_name: str) -> None:
+        self.order, self.config, self.patient_key = order, config, patient_key
+        self.practitioner_name = practitioner_name
+        self.zone = config.zone
+        self.tests = [
+            test
+            for test in order.ordered_tests.prefetch_related("results__values", "results__pdf").order_by("external_id")
+            if not test.removed
+        ]
+        wanted = {test.lab_test_id_external for test in self.tests}
+        known = LabTest.objects.filter(practice=order.practice, external_id__in=wanted)
+        self.lab_tests = {test.external_id: test for test in known}
+
+    def all(self) -> list[Row]:
+        rows = [self._order()]
+        for test in self.tests:
+            results = list(test.results.all())
+            rows.append(self._test(test, results))
+            for result in results:
+                rows.extend(self._result(test, result))
+        return rows
+
+    def _time(self, moment: datetime | None) -> str | None:
+        return wall_clock(moment, self.zone)
+
+    def _order(self) -> Row:
+        order = self.order
+        expected = self._expected_by()
+        overdue = order.phase in OPEN_PHASES and expected is not None and expected < timezone.now()
+        values: dict[str, object] = {
+            "Patient_Key": self.patient_key,
+            "Rupa_Patient_ID": order.patient.external_id if order.patient else "",
+            "Practitioner_Name": self.practitioner_name,
+            "Rupa_Status": order.status,
+            "Phase": order.phase,
+            "Payment_Status": payment_of(order, Phase(order.phase)),
+            "Payer": order.payer,
+            "Total_Price": money(order.total_price, self.config.rupa.price_unit),
+            "Submitted_At": self._time(order.submitted_at),
+            "Paid_At": self._time(order.paid_at),
+            "Completed_At": self._time(order.completed_at),
+            "Canceled_At": self._time(order.canceled_at),
+            "Tests_Total": len(self.tests),
+            "Tests_Resulted": sum(1 for test in self.tests if _has_file(test)),
+            "Expected_By": self._time(expected),
+            "Overdue": overdue and not order.is_demo,
+            "Order_Source": order.source,
+            "Request_ID": order.request_id,
+            "Is_Demo": order.is_demo,
+        }
+        return _row("lab_orders", order.external_id, values)
+
+    def _expected_by(self) -> datetime | None:
+        """When the slowest test should be back by the catalogue's own figures; unknown when any has none."""
+        start = self.order.paid_at or self.order.submitted_at
+        known = [self.lab_tests.get(test.lab_test_id_external) for test in self.tests]
+        if start is None or not known or any(test is None or test.turnaround_days is None for test in known):
+            return None
+        days = max((test.turnaround_days or 0) + 2 * (test.shipping_days_max or 0) for test in known if test)
+        return start + timedelta(days=days)
+
+    def _names(self, test: OrderedTest) -> dict[str, object]:
+        known = self.lab_tests.get(test.lab_test_id_external)
+        return {
+            "Test_Name": known.name if known else "",
+            "Lab_Company_Name": known.lab_company_name if known else "",
+        }
+
+    def _test(self, test: OrderedTest, results: list[Result]) -> Row:
+        values: dict[str, object] = {
+            "Rupa_Order_ID": self.order.external_id,
+            "Patient_Key": self.patient_key,
+            "Rupa_Lab_Test_ID": test.lab_test_id_external,
+            **self._names(test),
+            "Result_State": result_state(test, results),
+            "Results_Received_At": self._time(test.results_received_at),
+            "Latest_Version": max((result.version for result in results if not result.withheld), default=None),
+        }
+        return _row("lab_order_tests", test.external_id, values)
+
+    def _result(self, test: OrderedTest, result: Result) -> Iterable[Row]:
+        if result.withheld:  # it names another patient: a person decides first
+            return
+        key = f"{test.external_id}-v{result.version}"
+        values = list(result.values.all())
+        fields: dict[str, object] = {
+            "Rupa_Order_ID": self.order.external_id,
+            "Rupa_Ordered_Test_ID": test.external_id,
+            "Patient_Key": self.patient_key,
+            **self._names(test),
+            "Version": result.version,
+            "Amended": result.version > 1,
+            "Received_At": self._time(result.received_at),
+            "Pdf_Sha256": result.pdf.sha256 if result.pdf else "",
+            "Has_Values": bool(values),
+        }
+        yield _row("lab_results", key, fields, _attachment(key, result), {"Review_Status": "unreviewed"})
+        for value in values:
+            yield self._value(key, value)
+
+    def _value(self, result_key: str, value: ResultValue) -> Row:
+        reading = value.reading
+        observed = value.observed_text or self._time(value.observed_at)
+        fields: dict[str, object] = {
+            "Result_Key": result_key,
+            "Patient_Key": self.patient_key,
+            "Analyte": value.analyte,
+            "Loinc": value.loinc,
+            "Value_Text": reading["text"],
+            "Value_Number": Decimal(reading["number"]) if reading.get("number") is not None else None,
+            "Units": reading.get("units"),
+            "Reference_Range": reading.get("reference_range"),
+            "Flag": reading.get("flag"),
+            "Observed_At": observed,
+        }
+        return _row("lab_result_values", f"{result_key}-{value.number}", fields)
+
+
+def _has_file(test: OrderedTest) -> bool:
+    return any(result.pdf_id or result.hl7_id for result in test.results.all() if not result.withheld)
+
+
+def _attachment(key: str, result: Result) -> Attachment | None:
+    stored = result.pdf
+    if stored is None:
+        return None
+    file_id = stored.pk
+
+    def load() -> bytes:
+        content: bytes = type(stored).objects.get(pk=file_id).content
+        return content
+
+    return Attachment(ATTACHMENT, stored.sha256, f"{key}-{stored.sha256[:12]}.pdf", load)
+
+
+def result_state(test: OrderedTest, results: list[Result]) -> ResultState:
+    """Result_State of design.md 6.6.7, from what is held of one test."""
+    if test.problem or any(result.withheld for result in results):
+        return ResultState.PROBLEM
+    held = [result for result in results if result.pdf_id or result.hl7_id]
+    if held:
+        return ResultState.AMENDED if len(results) > 1 else ResultState.RESULTED
+    return ResultState.FILE_PENDING if test.results_received_at else ResultState.NONE
+
+
+def lab_test_row(test: LabTest, config: PracticeConfig) -> Row:
+    values: dict[str, object] = {
+        "Name": test.name,
+        "Rupa_Lab_Company_ID": test.lab_company_id_external,
+        "Lab_Company_Name": test.lab_company_name,
+        "Category": test.category,
+        "Price": money(test.price, config.rupa.price_unit),
+        "Turnaround_Days": test.turnaround_days,
+        "Shipping_Days_Min": test.shipping_days_min,
+        "Shipping_Days_Max": test.shipping_days_max,
+        "Is_Addon": test.is_addon,
+        "Parent_Test_ID": test.parent_id_external,
+        "Available": test.available and not test.retired,
+        "Unavailable_Reason": test.unavailable_reason,
+        "Url": test.url,
+        "Sample_Report_Url": test.sample_report_url,
+        "Retired": test.retired,
+    }
+    return _row("lab_tests", test.external_id, values)
+
+
+def lab_company_row(company: LabCompany) -> Row:
+    return _row("lab_companies", company.external_id, {"Name": company.name, "Short_Name": company.short_name})

@@ -1,0 +1,1 @@
+"""What happens for each event: one literal table, one module per noun."""

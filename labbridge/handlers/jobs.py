@@ -1,0 +1,191 @@
+"""The tasks: what runs in the background, with its retry policy and what people see when it does not succeed."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from django.db import transaction
+
+from labbridge.engine.jobs import JobFailed, NotYet, task
+from labbridge.engine.locks import try_exclusive
+from labbridge.engine.retry import OWN, PEER, RetryPolicy
+from labbridge.filing.execute import FilingProblem
+from labbridge.inbox.models import Event, EventState
+from labbridge.mirror.models import LabTest, Order, RowTouch
+from labbridge.peers.errors import NotFound
+from labbridge.practices.clients import NotConnected
+from labbridge.practices.models import Practice
+
+#: Caspio refuses until a person mends its tables: try less often, for as long.
+MENDED_BY_A_PERSON = RetryPolicy(first=timedelta(seconds=2), cap=timedelta(minutes=15))
+
+
+# -- events --------------------------------------------------------------------------------------------------
+
+
+def _event_waits(reason: str, event_id: str) -> None:
+    Event.objects.filter(pk=event_id).update(reason=reason[:300])
+
+
+def _event_dead(reason: str, event_id: str) -> None:
+    Event.objects.filter(pk=event_id).update(state=EventState.DEAD, reason=reason[:300])
+
+
+@task("handle_event", policy=OWN, on_retry=_event_waits, on_dead=_event_dead)
+def handle_event(event_id: str) -> None:
+    """Merge one event into the mirror and queue what follows. Touches no peer, so no peer can hold it up."""
+    from labbridge.handlers.table import handler_for
+
+    event = Event.objects.select_related("practice").filter(pk=event_id).first()
+    if event is None or event.state in {EventState.HANDLED, EventState.QUARANTINED} or event.merged_at is not None:
+        return
+    handler_for(event)(event)
+
+
+# -- orders --------------------------------------------------------------------------------------------------
+
+
+def _pull_again(reason: str, order_id: str) -> None:
+    Order.objects.filter(pk=order_id).update(pull_queued=True, pull_problem=reason[:300])
+    _tell_events(order_id, reason, EventState.RECEIVED)
+
+
+def _pull_dead(reason: str, order_id: str) -> None:
+    Order.objects.filter(pk=order_id).update(pull_queued=False, pull_problem=reason[:300])
+    _tell_events(order_id, reason, EventState.DEAD)
+
+
+def _file_again(reason: str, order_id: str) -> None:
+    Order.objects.filter(pk=order_id).update(filing_queued=True, filing_problem=reason[:300])
+    _tell_events(order_id, reason, EventState.RECEIVED)
+
+
+def _file_dead(reason: str, order_id: str) -> None:
+    Order.objects.filter(pk=order_id).update(filing_queued=False, filing_problem=reason[:300])
+    _tell_events(order_id, reason, EventState.DEAD)
+
+
+def _tell_events(order_id: str, reason: str, state: EventState) -> None:
+    from labbridge.handlers.orders import subject_of
+
+    order = Order.objects.select_related("practice").get(pk=order_id)
+    opened = Event.objects.open_for(order.practice, subject_of(order.external_id))
+    opened.update(state=state, reason=reason[:300])
+
+
+@task("pull_order", policy=PEER, on_retry=_pull_again, on_dead=_pull_dead)
+def pull_order(order_id: str) -> None:
+    """Read from Rupa what the order speaks of: its patient, its tests' names, its result files.
+
+    What is known already is filed meanwhile: a file that cannot be had must not hold the status back.
+    """
+    from labbridge.handlers.pull import pull_now
+    from labbridge.handlers.settle import queue_filing
+
+    order = _claim(order_id, "pull_queued")
+    try:
+        pull_now(order)
+    except NotConnected as error:
+        raise NotYet(str(error)) from None
+    finally:
+        with transaction.atomic():
+            held = Order.objects.select_related("practice").select_for_update(of=("self",)).get(pk=order_id)
+            if held.revision > held.filed_revision:
+                queue_filing(held)
+    _clear_pull(order_id)
+
+
+def _clear_pull(order_id: str) -> None:
+    from labbridge.handlers.settle import queue_filing
+
+    with transaction.atomic():
+        order = Order.objects.select_related("practice").select_for_update(of=("self",)).get(pk=order_id)
+        order.pull_problem = ""
+        order.save(update_fields=["pull_problem"])
+        queue_filing(order)  # also when nothing changed: its events come to rest there
+
+
+@task("file_order", policy=MENDED_BY_A_PERSON, on_retry=_file_again, on_dead=_file_dead)
+def file_order(order_id: str) -> None:
+    """Bring Caspio to what the mirror knows of one order."""
+    from labbridge.handlers.filing import file_now
+
+    with try_exclusive(f"file:{order_id}") as held:
+        if not held:  # a worker believed dead is still at it
+            raise NotYet("Another worker is filing this order.", retry_after=5)
+        order = _claim(order_id, "filing_queued")
+        try:
+            file_now(order)
+        except FilingProblem as problem:
+            raise JobFailed(problem.sentence, retry=True, retry_after=problem.retry_after) from None
+        except NotConnected as error:
+            raise NotYet(str(error)) from None
+
+
+def _claim(order_id: str, flag: str) -> Order:
+    """Start: from here on, a change queues a new job."""
+    Order.objects.filter(pk=order_id).update(**{flag: False})
+    return Order.objects.select_related("practice", "patient").get(pk=order_id)
+
+
+@task("poll_order", policy=PEER)
+def poll_order(order_id: str) -> None:
+    """Read an order again whose lab has reported a date but no file."""
+    from labbridge.handlers.pull import reread_now
+    from labbridge.handlers.settle import queue_poll
+
+    order = _claim(order_id, "poll_queued")
+    try:
+        reread_now(order)
+    except NotConnected as error:
+        raise NotYet(str(error)) from None
+    with transaction.atomic():
+        queue_poll(Order.objects.select_related("practice").select_for_update(of=("self",)).get(pk=order_id))
+
+
+# -- patients ------------------------------------------------------------------------------------------------
+
+
+def _touch_again(_reason: str, practice_id: str, pk_id: int) -> None:
+    RowTouch.objects.filter(practice_id=practice_id, pk_id=pk_id).update(queued=True)
+
+
+@task("pull_chart", policy=PEER, on_retry=_touch_again)
+def pull_chart(practice_id: str, pk_id: int) -> None:
+    """Read one row of the patients table again."""
+    from labbridge.handlers.patients import read_chart
+    from labbridge.practices.clients import caspio
+
+    RowTouch.objects.filter(practice_id=practice_id, pk_id=pk_id).update(queued=False)
+    practice = Practice.objects.get(pk=practice_id)
+    with caspio(practice, "patients") as client:
+        read_chart(practice, client, pk_id)
+
+
+# -- catalogue and connections -------------------------------------------------------------------------------
+
+
+@task("file_lab_test", policy=MENDED_BY_A_PERSON)
+def file_lab_test(practice_id: str, external_id: str) -> None:
+    """File one changed test of the catalogue."""
+    from labbridge.catalog.filing import file_one
+
+    practice = Practice.objects.get(pk=practice_id)
+    test = LabTest.objects.get(practice=practice, external_id=external_id)
+    try:
+        file_one(practice, test)
+    except FilingProblem as problem:
+        raise JobFailed(problem.sentence, retry=True, retry_after=problem.retry_after) from None
+
+
+@task("learn_practitioners", policy=PEER)
+def learn_practitioners(connection_id: str) -> None:
+    """Read who works in the clinic of a connection, so that their events find the practice."""
+    from labbridge.handlers.connections import learn_now
+
+    try:
+        learn_now(connection_id)
+    except NotFound as error:
+        raise JobFailed(f"{error}. {error.advice}", retry=False) from None
+
+

@@ -1,0 +1,1 @@
+"""Our copy of what the peers know, in neutral nouns. Newest wins; patient data is sealed."""

@@ -1,0 +1,1 @@
+"""Practices and their connections to the peers: configuration, credentials, quotas, clients."""

@@ -1,0 +1,109 @@
+"""The journey to Rupa's consent page and back: a `state` that works once, a code exchanged at once."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+
+from django.db import transaction
+from django.utils import timezone
+
+from labbridge.peers.errors import NotFound, PeerError
+from labbridge.practices.clients import rupa, rupa_auth, store_pair
+from labbridge.practices.models import Connection, ConnectionState, Consent, Practice
+from labbridge.trust.keys import keyring
+
+
+class ConsentProblem(Exception):
+    """The journey ended without a connection; the sentence says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Journey:
+    consent: Consent
+    address: str
+
+
+def _hash(state: str) -> bytes:
+    return keyring().blind(state, "consent state")
+
+
+def begin(practice: Practice, started_by: str) -> Journey:
+    """Where to send the practitioner."""
+    state = secrets.token_urlsafe(32)
+    consent = Consent.objects.create(practice=practice, state_hash=_hash(state), started_by=started_by)
+    return Journey(consent, rupa_auth(practice).authorize_url(state))
+
+
+def finish(state: str, code: str, error: str) -> Connection:
+    """Trade the code for tokens and keep them.
+
+    Raises:
+        ConsentProblem: the state is unknown, used or old; the practitioner said no; or Rupa did not take the code.
+
+    """
+    consent = _take(state)
+    try:
+        connection = _connect(consent, code, error)
+    except ConsentProblem as problem:
+        _close(consent, str(problem))
+        raise
+    _close(consent, "connected")
+    return connection
+
+
+def _take(state: str) -> Consent:
+    with transaction.atomic():
+        consent = Consent.objects.select_for_update().filter(state_hash=_hash(state)).first() if state else None
+        if consent is None or not consent.usable(timezone.now()):
+            raise ConsentProblem("This link was used already or is too old. Start again from Connect.")
+        consent.finished_at = timezone.now()
+        consent.save(update_fields=["finished_at"])
+    return consent
+
+
+def _close(consent: Consent, outcome: str) -> None:
+    Consent.objects.filter(pk=consent.pk).update(outcome=outcome[:300])
+
+
+def _connect(consent: Consent, code: str, error: str) -> Connection:
+    if error == "access_denied":
+        raise ConsentProblem("The practitioner did not agree. Nothing was changed; start again when they do.")
+    if error or not code:
+        raise ConsentProblem("Rupa did not send an authorisation code. Start again from Connect.")
+    practice = consent.practice
+    try:
+        pair = rupa_auth(practice).exchange(code)
+    except PeerError as problem:
+        raise ConsentProblem(f"Rupa did not accept the authorisation code ({problem}). Start again.") from None
+    connection = Connection.objects.create(
+        practice=practice, peer="rupa", account=f"new:{consent.pk}", credentials={}, state=ConnectionState.ACTIVE
+    )
+    store_pair(connection.pk, pair)
+    return _named(Connection.objects.get(pk=connection.pk))
+
+
+def _named(connection: Connection) -> Connection:
+    """Find out whose authorisation it is; a practitioner who connects again keeps their connection."""
+    try:
+        with rupa(connection, "connect") as client:
+            me = client.me()
+        account = me.email or me.id
+    except NotFound:
+        account = f"unnamed {connection.pk}"
+    except PeerError:
+        return connection  # its tokens are kept; `learn_practitioners` tries again
+    with transaction.atomic():
+        earlier = Connection.objects.select_for_update().filter(
+            practice=connection.practice, peer="rupa", account__iexact=account
+        ).first()  # fmt: skip
+        if earlier is None:
+            connection.account = account
+            connection.save(update_fields=["account"])
+            return connection
+        fresh = Connection.objects.get(pk=connection.pk)
+        earlier.credentials, earlier.state, earlier.problem = fresh.credentials, ConnectionState.ACTIVE, ""
+        earlier.token_version += 1
+        earlier.save()
+        fresh.delete()
+        return earlier

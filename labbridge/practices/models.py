@@ -1,0 +1,120 @@
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import ClassVar
+from zoneinfo import ZoneInfo
+
+from django.db import models
+from django.utils import timezone
+
+from labbridge.trust.fields import SealedJSONField
+from labbridge.trust.ids import new_id
+
+
+class Practice(models.Model):
+    """A practice, as its `practice.toml` describes it. `config` is the applied file without its secrets."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    slug = models.SlugField(unique=True)
+    name = models.CharField(max_length=200)
+    time_zone = models.CharField(max_length=64, default="UTC")
+    config = models.JSONField(default=dict)
+    applied_at = models.DateTimeField(default=timezone.now)
+    charts_read_at = models.DateTimeField(null=True)  # when its patients table was last read whole
+    catalog_read_at = models.DateTimeField(null=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering: ClassVar = ["slug"]
+
+    def __str__(self) -> str:
+        return self.slug
+
+    @property
+    def zone(self) -> ZoneInfo:
+        return ZoneInfo(self.time_zone)
+
+
+class ConnectionState(models.TextChoices):
+    ACTIVE = "active"
+    RECONNECT = "reconnect"  # the authorisation is gone: a person must connect again
+    ENDED = "ended"  # closed on purpose or moved away; its data stays
+
+
+class Connection(models.Model):
+    """An authorised account at a peer: the practice's Caspio account, or one practitioner's Rupa authorisation."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    practice = models.ForeignKey(Practice, on_delete=models.PROTECT, related_name="connections")
+    peer = models.CharField(max_length=16)
+    account = models.CharField(max_length=255)  # Caspio: host of the account; Rupa: practitioner's e-mail or id
+    state = models.CharField(max_length=12, choices=ConnectionState.choices, default=ConnectionState.ACTIVE)
+    problem = models.CharField(max_length=300, default="")
+    credentials = SealedJSONField(null=True)  # client id and secret, tokens, webhook secret
+    given_tokens = models.JSONField(default=list)  # keyed hashes of refresh tokens that practice.toml ever gave
+    token_version = models.PositiveIntegerField(default=0)  # grows with each stored pair; never goes back
+    spellings = models.JSONField(default=dict)  # which paths this peer answers to
+    changed_at = models.DateTimeField(auto_now=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering: ClassVar = ["created_at"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["practice", "peer", "account"], name="connection_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.peer} of {self.practice.slug}"
+
+
+class Practitioner(models.Model):
+    """Somebody at Rupa whose orders belong to a practice: learnt from the connection's own listing."""
+
+    practice = models.ForeignKey(Practice, on_delete=models.PROTECT, related_name="practitioners")
+    connection = models.ForeignKey(Connection, on_delete=models.PROTECT, related_name="practitioners")
+    external_id = models.CharField(max_length=64)
+    name = models.CharField(max_length=200, default="")
+    clinic_id = models.CharField(max_length=64, default="")
+    learnt_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints: ClassVar = [models.UniqueConstraint(fields=["external_id"], name="practitioner_once")]
+
+    def __str__(self) -> str:
+        return self.external_id
+
+
+class Consent(models.Model):
+    """One journey to Rupa's consent page: its `state` works once and for an hour."""
+
+    LIFE: ClassVar = timedelta(hours=1)
+
+    practice = models.ForeignKey(Practice, on_delete=models.CASCADE)
+    state_hash = models.BinaryField(max_length=16, unique=True)
+    started_by = models.CharField(max_length=150)
+    started_at = models.DateTimeField(default=timezone.now)
+    finished_at = models.DateTimeField(null=True)
+    outcome = models.CharField(max_length=300, default="")
+
+    def __str__(self) -> str:
+        return f"consent {self.pk}"
+
+    def usable(self, now: datetime) -> bool:
+        return self.finished_at is None and now - self.started_at < self.LIFE
+
+
+class CallCount(models.Model):
+    """Calls to a peer's account by purpose and day: the meter behind the monthly forecast."""
+
+    account = models.CharField(max_length=255)
+    purpose = models.CharField(max_length=40)
+    day = models.DateField()
+    calls = models.PositiveBigIntegerField(default=0)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["account", "purpose", "day"], name="call_count_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.account} {self.purpose} {self.day}"

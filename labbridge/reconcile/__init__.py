@@ -1,0 +1,1 @@
+"""Comparing with the peers and repairing through the same handlers and filing as live events."""

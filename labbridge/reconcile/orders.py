@@ -1,0 +1,80 @@
+"""Orders as Rupa lists them, merged like events: `sync orders` and `backfill`."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from datetime import date, datetime, time
+
+from django.db import transaction
+
+from labbridge.handlers.orders import take_snapshot
+from labbridge.peers.rupa.types import OrderSnapshot
+from labbridge.practices.clients import rupa, rupa_connections, NotConnected
+from labbridge.practices.models import Practice
+
+Progress = Callable[[int], None]
+
+
+def pull_orders(
+    practice: Practice, *, since: date | None = None, progress: Progress = lambda _read: None, dry_run: bool = False
+) -> Counter[str]:
+    """Read every order that the practice's connections see; merge and queue what differs.
+
+    `since` leaves out orders whose every date is older. Connections of one clinic see the same orders: each order
+    is taken once.
+
+    Raises:
+        PeerError: Rupa is away; what was read stays.
+        NotConnected: no connection can be used.
+
+    """
+    connections = rupa_connections(practice)
+    if not connections:
+        raise NotConnected(f"The practice {practice.slug} is not connected to Rupa: run `labbridge rupa connect`.")
+    start = datetime.combine(since, time.min, tzinfo=practice.zone) if since else None
+    counts: Counter[str] = Counter(read=0, changed=0, unchanged=0, older=0)
+    seen: set[str] = set()
+    for connection in connections:
+        with rupa(connection, "sync") as client:
+            for page in client.order_pages():
+                as_of = client.now()
+                for snapshot in page:
+                    if snapshot.id and snapshot.id not in seen:
+                        seen.add(snapshot.id)
+                        _take(practice, snapshot, as_of, start, counts, dry_run=dry_run)
+                progress(counts["read"])
+    return counts
+
+
+def _take(
+    practice: Practice,
+    snapshot: OrderSnapshot,
+    as_of: datetime,
+    start: datetime | None,
+    counts: Counter[str],
+    *,
+    dry_run: bool,
+) -> None:
+    counts["read"] += 1
+    newest = max((moment for moment in _moments(snapshot) if moment is not None), default=None)
+    if start is not None and newest is not None and newest < start:
+        counts["older"] += 1
+        return
+    with transaction.atomic():
+        order = take_snapshot(practice, snapshot, as_of)
+        counts["unchanged" if order.revision == order.filed_revision else "changed"] += 1
+        if dry_run:
+            transaction.set_rollback(True)
+
+
+def _moments(snapshot: OrderSnapshot) -> list[datetime | None]:
+    own = [
+        snapshot.created_at,
+        snapshot.submitted_at,
+        snapshot.paid_at,
+        snapshot.patient_checkout_at,
+        snapshot.completed_at,
+        snapshot.canceled_at,
+    ]
+    return own + [test.results_received_at for test in snapshot.ordered_tests]

@@ -1,0 +1,357 @@
+"""Every setting of a deployment, read here and nowhere else (design.md 6.2).
+
+Each `LABBRIDGE_X` may also be given as `LABBRIDGE_X_FILE`, the path of a file that holds the value. Unsafe or
+contradictory settings stop the start with a sentence (`SettingsProblem`, and `checks.py` for what needs Django).
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import ipaddress
+import os
+import secrets
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
+from pydantic import model_validator
+
+PREFIX = "LABBRIDGE_"
+MAX_WEBHOOK_BYTES = 10 * 1024 * 1024  #: design.md 6.4
+
+
+class SettingsProblem(SystemExit):
+    """A setting is missing, unsafe or contradicts another. Prints its sentence and ends the process with 2."""
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__(2)
+        self.sentence = sentence
+
+    def __str__(self) -> str:
+        return self.sentence
+
+
+def _comma_separated(value: object) -> object:
+    if isinstance(value, str):
+        return [part.strip() for part in value.split(",") if part.strip()]
+    return value
+
+
+CommaSeparated = Annotated[list[str], BeforeValidator(_comma_separated)]
+
+
+class Deployment(BaseModel):
+    """The environment, typed. Field `x` is the variable `LABBRIDGE_X`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    data_dir: Path = Path("var")
+    database_url: str = ""
+    public_url: str = "http://127.0.0.1:8000"
+    secret_key: str = ""
+    encryption_keys: CommaSeparated = Field(default_factory=list)
+    bind: str = "127.0.0.1:8000"
+    rupa_api_url: str = "https://api.rupahealth.com"
+    rupa_authorize_url: str = "https://labs.rupahealth.com/oauth/authorize"
+    rupa_token_url: str = "https://api.rupahealth.com/oauth/token"  # noqa: S105  # an address, not a password
+    rupa_client_id: str = ""
+    rupa_client_secret: str = ""
+    rupa_webhook_signing_secret: CommaSeparated = Field(default_factory=list)
+    rupa_calls_per_second: float = Field(default=5, gt=0, le=100)
+    rupa_file_hosts: CommaSeparated = Field(default_factory=list)
+    rupa_sandbox: bool = False
+    allow_http_peers: bool = False
+    caspio_hosts: CommaSeparated = Field(default_factory=list)
+    allowed_hosts: CommaSeparated = Field(default_factory=list)
+    metrics_token: str = ""
+    worker_concurrency: int = Field(default=4, ge=1, le=64)
+    web_threads: int = Field(default=8, ge=1, le=64)
+    max_result_mb: int = Field(default=25, ge=1, le=200)
+    log_level: str = "INFO"
+
+    @field_validator("data_dir")
+    @classmethod
+    def _absolute(cls, value: Path) -> Path:
+        return value.expanduser().absolute()
+
+    @field_validator("public_url", "rupa_api_url", "rupa_authorize_url", "rupa_token_url")
+    @classmethod
+    def _no_trailing_slash(cls, value: str) -> str:
+        return value.rstrip("/")
+
+    @model_validator(mode="after")
+    def _encrypted_transport(self) -> Deployment:
+        for name in ("public_url", "rupa_api_url", "rupa_authorize_url", "rupa_token_url"):
+            problem = _transport_problem(getattr(self, name), allow_http=self.allow_http_peers)
+            loopback_default = name == "public_url" and "public_url" not in self.model_fields_set
+            if problem and not loopback_default:
+                raise ValueError(f"{PREFIX}{name.upper()} {problem}")
+        if self.database_url and not self.database_url.startswith(("postgresql://", "postgres://")):
+            raise ValueError(f"{PREFIX}DATABASE_URL must start with postgresql://")
+        return self
+
+    @property
+    def host_and_port(self) -> tuple[str, int]:
+        host, _, port = self.bind.rpartition(":")
+        return host.strip("[]") or "127.0.0.1", int(port)
+
+    @field_validator("bind")
+    @classmethod
+    def _port(cls, value: str) -> str:
+        host, _, port = value.rpartition(":")
+        if not host or not port.isdecimal() or not 0 < int(port) < 65536:
+            raise ValueError("must look like 127.0.0.1:8000")
+        return value
+
+
+def is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _transport_problem(url: str, *, allow_http: bool) -> str | None:
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+    except ValueError:
+        return "is not a web address"
+    if parts.scheme == "https" and host:
+        return None
+    if parts.scheme == "http" and is_loopback(host):
+        return None if allow_http else "is plain http: set LABBRIDGE_ALLOW_HTTP_PEERS=1 to allow it on loopback"
+    return "must be an https address (plain http is for loopback only)"
+
+
+def environment(source: dict[str, str]) -> dict[str, str]:
+    """The LABBRIDGE_ variables by field name; `X_FILE` is read and stands for `X`."""
+    found: dict[str, str] = {}
+    for name in Deployment.model_fields:
+        variable = PREFIX + name.upper()
+        path = source.get(variable + "_FILE")
+        if path and source.get(variable):
+            raise SettingsProblem(f"Set {variable} or {variable}_FILE, not both.")
+        if path:
+            try:
+                found[name] = Path(path).read_text(encoding="utf-8").strip()
+            except (OSError, UnicodeDecodeError) as error:
+                raise SettingsProblem(f"{variable}_FILE cannot be read: {type(error).__name__}.") from error
+        elif source.get(variable, "").strip():
+            found[name] = source[variable].strip()
+    return found
+
+
+def read_deployment(source: dict[str, str]) -> Deployment:
+    """The deployment from an environment.
+
+    Raises:
+        SettingsProblem: with one sentence for every variable that cannot be used. Values are never repeated.
+
+    """
+    try:
+        return Deployment.model_validate(environment(source))
+    except ValidationError as error:
+        sentences = []
+        for item in error.errors(include_input=False, include_url=False):
+            where = ".".join(str(part) for part in item["loc"])
+            message = item["msg"].removeprefix("Value error, ")
+            sentences.append(f"{PREFIX}{where.upper()}: {message}" if where else message)
+        raise SettingsProblem("Settings: " + "; ".join(sentences) + ".") from None
+
+
+def _kept_key(data_dir: Path, name: str, make: str) -> str:
+    """A key generated once for a fresh data dir, kept beside the data with mode 0600."""
+    path = data_dir / "keys" / name
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if not path.exists():
+            temporary = path.with_name(f".{name}.{os.getpid()}")
+            handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            with os.fdopen(handle, "w") as file:
+                file.write(make + "\n")
+                file.flush()
+                os.fsync(file.fileno())
+            try:
+                os.link(temporary, path)  # fails when another process was first: its key is the one
+            except FileExistsError:
+                pass
+            temporary.unlink()
+        return path.read_text(encoding="ascii").strip()
+    except OSError as error:
+        raise SettingsProblem(
+            f"The data directory {data_dir} cannot be used ({error.strerror}): set LABBRIDGE_DATA_DIR to a "
+            "directory this user may write."
+        ) from error
+
+
+def parse_encryption_keys(texts: list[str]) -> list[bytes]:
+    """32-byte AES keys from base64 text; the first encrypts, all decrypt."""
+    keys = []
+    for number, text in enumerate(texts, start=1):
+        try:
+            key = base64.b64decode(text, validate=True)
+        except (binascii.Error, ValueError):
+            key = b""
+        if len(key) != 32:
+            raise SettingsProblem(
+                f"LABBRIDGE_ENCRYPTION_KEYS: key {number} is not 32 bytes in base64. Make one with: "
+                "openssl rand -base64 32"
+            )
+        keys.append(key)
+    return keys
+
+
+DEPLOYMENT = read_deployment(dict(os.environ))
+SECRET_KEY = DEPLOYMENT.secret_key or _kept_key(DEPLOYMENT.data_dir, "secret_key", secrets.token_urlsafe(50))
+ENCRYPTION_KEYS = parse_encryption_keys(
+    DEPLOYMENT.encryption_keys
+    or _kept_key(
+        DEPLOYMENT.data_dir, "encryption_keys", base64.b64encode(secrets.token_bytes(32)).decode()
+    ).split(",")
+)
+
+# --- Django -----------------------------------------------------------------------------------------------
+DEBUG = False
+USE_TZ = True
+TIME_ZONE = "UTC"
+LANGUAGE_CODE = "en-us"
+ROOT_URLCONF = "labbridge.urls"
+WSGI_APPLICATION = "labbridge.wsgi.application"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+_PUBLIC = urlsplit(DEPLOYMENT.public_url)
+ALLOWED_HOSTS = [_PUBLIC.hostname or "127.0.0.1", "127.0.0.1", "localhost", "[::1]", *DEPLOYMENT.allowed_hosts]
+CSRF_TRUSTED_ORIGINS = [f"{_PUBLIC.scheme}://{_PUBLIC.netloc}"]
+
+INSTALLED_APPS = [
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "procrastinate.contrib.django",
+    "labbridge.trust",
+    "labbridge.engine",
+    "labbridge.practices",
+    "labbridge.inbox",
+    "labbridge.mirror",
+    "labbridge.filing",
+    "labbridge.catalog",
+    "labbridge.reconcile",
+    "labbridge.console",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.auth.middleware.LoginRequiredMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+
+
+def _databases(deployment: Deployment) -> dict[str, dict[str, Any]]:
+    """An outside server by address, or the embedded one, which starts at the first connection."""
+    common: dict[str, Any] = {"CONN_MAX_AGE": None, "CONN_HEALTH_CHECKS": True, "NAME": "labbridge"}
+    if not deployment.database_url:
+        return {"default": {**common, "ENGINE": "labbridge.database.backend"}}
+    try:
+        from psycopg.conninfo import conninfo_to_dict
+
+        parts = conninfo_to_dict(deployment.database_url)
+    except Exception as error:
+        raise SettingsProblem("LABBRIDGE_DATABASE_URL is not a PostgreSQL address.") from error
+    return {
+        "default": {
+            **common,
+            "ENGINE": "django.db.backends.postgresql",
+            "NAME": parts.pop("dbname", "labbridge"),
+            "USER": parts.pop("user", ""),
+            "PASSWORD": parts.pop("password", ""),
+            "HOST": parts.pop("host", ""),
+            "PORT": parts.pop("port", ""),
+            "OPTIONS": {"connect_timeout": 10, **parts},
+        }
+    }
+
+
+DATABASES = _databases(DEPLOYMENT)
+
+STATIC_URL = "static/"
+STATIC_ROOT = DEPLOYMENT.data_dir / "static"
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.InMemoryStorage"},  # uploads never touch the disk in clear
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+}
+WHITENOISE_USE_FINDERS = True
+WHITENOISE_AUTOREFRESH = False
+FILE_UPLOAD_HANDLERS = ["django.core.files.uploadhandler.MemoryFileUploadHandler"]
+DATA_UPLOAD_MAX_MEMORY_SIZE = MAX_WEBHOOK_BYTES + 1
+
+LOGIN_URL = "sign-in"
+LOGIN_REDIRECT_URL = "home"
+LOGOUT_REDIRECT_URL = "sign-in"
+AUTH_PASSWORD_VALIDATORS = [
+    {
+        "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
+        "OPTIONS": {"min_length": 12},
+    },
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+]
+
+# Sessions end after 12 hours in any case (design.md 8); the idle limit comes with the sign-in issue.
+SESSION_COOKIE_AGE = 12 * 3600
+SESSION_EXPIRE_AT_BROWSER_CLOSE = True
+SESSION_COOKIE_HTTPONLY = True
+CSRF_COOKIE_HTTPONLY = True
+_OVER_HTTPS = _PUBLIC.scheme == "https"
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _OVER_HTTPS
+SECURE_HSTS_SECONDS = 31536000 if _OVER_HTTPS else 0
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if _OVER_HTTPS else None
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": ["'self'"],
+        "base-uri": ["'none'"],
+        "form-action": ["'self'"],
+        "frame-ancestors": ["'none'"],
+        "object-src": ["'none'"],
+    }
+}
+
+# --- the job engine ---------------------------------------------------------------------------------------
+PROCRASTINATE_AUTODISCOVER_MODULE_NAME = ""  # one literal list of task modules instead (engine/app.py)
+PROCRASTINATE_IMPORT_PATHS = ["labbridge.handlers.jobs"]
+
+# --- logs: JSON lines with allow-listed keys only (trust/logs.py) ------------------------------------------
+LOGGING_CONFIG = "labbridge.trust.logs.configure"
+LOGGING = {"level": DEPLOYMENT.log_level}
+SILENCED_SYSTEM_CHECKS = [
+    "security.W004",  # HSTS, secure cookies and the redirect follow LABBRIDGE_PUBLIC_URL (see above);
+    "security.W008",  # on plain http they are off because it is allowed on loopback only
+    "security.W012",
+    "security.W016",
+]

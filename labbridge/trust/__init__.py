@@ -1,0 +1,1 @@
+"""Keys and encryption, keyed hashes, and logs that cannot hold PHI."""

@@ -1,0 +1,145 @@
+"""The addresses that peers deliver to (design.md 6.4).
+
+Order of checks: size, then who sent it, then what it is. Nothing of a refused delivery is stored; it is counted.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import structlog
+from django.conf import settings
+from django.contrib.auth.decorators import login_not_required
+from django.db import DatabaseError, transaction
+from django.http import Http404, HttpRequest, HttpResponse
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_POST
+
+from labbridge.engine.metrics import DELIVERIES
+from labbridge.handlers.jobs import handle_event
+from labbridge.inbox.models import Event
+from labbridge.peers.errors import Unreadable
+from labbridge.peers.rupa import signature
+from labbridge.peers.rupa.events import EventEnvelope
+from labbridge.practices.models import Connection, Practice
+from labbridge.settings import MAX_WEBHOOK_BYTES
+from labbridge.webhooks import caspio
+
+log = structlog.get_logger()
+
+OK, UNREADABLE, UNTRUSTED, TOO_LARGE, NOT_STORED = 200, 400, 401, 413, 503
+
+
+class Refused(Exception):
+    """A delivery that is not stored. `reason` is a word for the counter; the peer sees the status only."""
+
+    def __init__(self, status: int, reason: str) -> None:
+        super().__init__(reason)
+        self.status, self.reason = status, reason
+
+
+@csrf_exempt
+@login_not_required
+@require_POST
+def rupa(request: HttpRequest) -> HttpResponse:
+    """One address for all practices: Rupa allows one per OAuth application (rupa-api.md 7)."""
+    return _answer("rupa", lambda: _receive_rupa(request))
+
+
+@csrf_exempt
+@login_not_required
+@require_POST
+def caspio_practice(request: HttpRequest, slug: str) -> HttpResponse:
+    return _answer("caspio", lambda: _receive_caspio(request, slug))
+
+
+def _answer(peer: str, receive: Callable[[], str]) -> HttpResponse:
+    try:
+        outcome = receive()
+    except Refused as refused:
+        DELIVERIES.labels(peer, refused.reason).inc()
+        log.warning("webhooks.refused", peer=peer, reason=refused.reason, status=refused.status)
+        return HttpResponse(status=refused.status)
+    except DatabaseError as error:
+        DELIVERIES.labels(peer, "not_stored").inc()
+        log.error("webhooks.not_stored", peer=peer, exception_type=type(error).__name__)  # noqa: TRY400  # no traceback: it may quote data
+        return HttpResponse(status=NOT_STORED)
+    DELIVERIES.labels(peer, outcome).inc()
+    return HttpResponse(status=OK)
+
+
+def _body(request: HttpRequest) -> bytes:
+    try:
+        declared = int(request.headers.get("Content-Length") or 0)
+    except ValueError:
+        raise Refused(UNREADABLE, "unreadable") from None
+    if declared > MAX_WEBHOOK_BYTES:
+        raise Refused(TOO_LARGE, "too_large")
+    body = request.read(MAX_WEBHOOK_BYTES + 1)
+    if len(body) > MAX_WEBHOOK_BYTES:
+        raise Refused(TOO_LARGE, "too_large")
+    return body
+
+
+def _receive_rupa(request: HttpRequest) -> str:
+    body = _body(request)
+    secrets = settings.DEPLOYMENT.rupa_webhook_signing_secret
+    scheme = signature.DEFAULT_SCHEME
+    try:
+        signature.verify(body, request.headers.get(scheme.header), secrets, now=time.time(), scheme=scheme)
+    except signature.SignatureRejected as rejected:
+        raise Refused(UNTRUSTED, f"signature_{rejected.reason}") from None
+    try:
+        envelope = EventEnvelope.parse(body)
+    except Unreadable:
+        raise Refused(UNREADABLE, "unreadable") from None
+    noun = envelope.object_type or "event"
+    return _record(
+        Event(
+            peer="rupa",
+            external_id=envelope.id,
+            type=envelope.type[:100],
+            subject=f"{noun}:{envelope.object_id or envelope.id}"[:255],
+            body=body,
+            occurred_at=envelope.created_at,
+        )
+    )
+
+
+def _receive_caspio(request: HttpRequest, slug: str) -> str:
+    body = _body(request)
+    practice = Practice.objects.filter(slug=slug).first()
+    if practice is None:
+        raise Http404
+    connection = Connection.objects.filter(practice=practice, peer="caspio").first()
+    secret = (connection.credentials or {}).get("webhook_secret", "") if connection else ""
+    try:
+        delivery = caspio.read(body, request.headers, practice, secret)
+    except caspio.NotReadable:
+        raise Refused(UNREADABLE, "unreadable") from None
+    except caspio.NotTrusted as error:
+        log.info("webhooks.caspio_untrusted", practice=slug, header_names=sorted(request.headers), reason=str(error))
+        raise Refused(UNTRUSTED, "secret") from None
+    return _record(
+        Event(
+            peer="caspio",
+            external_id=f"{slug}:{delivery.message_id}"[:255],
+            type=delivery.type[:100],
+            subject=delivery.subject[:255],
+            practice=practice,
+            body=delivery.body,
+            occurred_at=delivery.occurred_at,
+        )
+    )
+
+
+def _record(event: Event) -> str:
+    """Event and job: both or neither, and on disk before the answer."""
+    with transaction.atomic():
+        event_id, is_new = Event.objects.record(event)
+        if is_new:
+            handle_event.defer(lock=f"{event.peer}:{event.subject}", event_id=str(event_id))
+    log.info("inbox.recorded" if is_new else "inbox.repeated", peer=event.peer, event_id=str(event_id),
+             event_type=event.type)  # fmt: skip
+    return "recorded" if is_new else "repeated"
