@@ -208,7 +208,7 @@ class EmbeddedServer:
     def _silent(self) -> str:
         postmasters, _ = _processes(self._cluster.name)
         which = f"process {postmasters[0]}" if postmasters else "perhaps in another container"
-        way_out = f"`kill -QUIT {postmasters[0]}`" if postmasters else "by stopping that container"
+        way_out = f"with `kill -QUIT {postmasters[0]}`" if postmasters else "by stopping that container"
         return (
             f"The database server of {self.data_dir} is running ({which}) but does not answer. "
             f"End it {way_out} and start again; committed data is safe. Its log is {self._cluster.log}."

@@ -134,7 +134,8 @@ def test_server_that_is_frozen_is_a_sentence(server, ground, monkeypatch):
     os.kill(frozen, signal.SIGSTOP)
     second = EmbeddedServer(ground.data_dir)
     with pytest.raises(
-        DatabaseProblem, match=rf"\(process {frozen}\) but does not answer\. End it `kill -QUIT {frozen}`"
+        DatabaseProblem,
+        match=rf"\(process {frozen}\) but does not answer\. End it with `kill -QUIT {frozen}`",
     ):
         second.start()
     os.kill(frozen, signal.SIGCONT)
