@@ -351,3 +351,21 @@ def test_no_raw_text_makes_it_crash(text: str) -> None:
     for candidate in (text, "MSH" + text, MSH + "\r" + text):
         with suppress(Hl7Unreadable):
             read_oru(candidate)
+
+
+def test_endless_texts_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("labbridge.mirror.hl7.MAX_SEGMENTS", 3)
+    assert len(report("OBX|1|NM|a||1", head=(MSH,)).values) == 1
+    with pytest.raises(Hl7Unreadable, match="too many segments"):
+        report(*["OBX|1|NM|a||1"] * 3, head=(MSH,))
+    monkeypatch.setattr("labbridge.mirror.hl7.MAX_CHARS", 10)
+    with pytest.raises(Hl7Unreadable, match="too long"):
+        read_oru(MSH)
+
+
+@pytest.mark.parametrize(
+    ("encoding", "data", "content"), [("Hex", "2550", b"%P"), ("A", "plain", b"plain"), ("Hex", "zz", None)]
+)
+def test_other_encodings_of_documents(encoding: str, data: str, content: bytes | None) -> None:
+    (document,) = report(f"OBX|1|ED|a||x^y^TXT^{encoding}^{data}").documents
+    assert document.content == content
