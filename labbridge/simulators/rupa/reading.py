@@ -24,11 +24,12 @@ ADDRESS_FIELDS = ("street", "city", "state", "zipcode")
 
 def body(kind: str, doc_id: str | None = None) -> Doc:
     """Return attributes and related ids in one flat mapping. Raises ApiError 400, 409 or 415."""
-    raw = _json()
-    if wants_flat():
-        return raw
-    if not (request.content_type or "").strip("\"' ").lower().startswith(JSON_API):
+    flat = wants_flat()
+    if not flat and not (request.content_type or "").strip("\"' ").lower().startswith(JSON_API):
         raise ApiError(415, "unsupported_media_type", f'Unsupported media type "{request.content_type}".')
+    raw = _json()
+    if flat:
+        return raw
     data = raw.get("data")
     if not isinstance(data, dict):
         raise ApiError(400, "parse_error", "Received document does not contain primary data")

@@ -104,7 +104,7 @@ def report(world: World, order: Doc, test: Doc, version: int) -> Report:
 
 def _add_version(world: World, order: Doc, test: Doc, files: str | None) -> None:
     lab_test = catalogue.find(world.store, test["lab_test"])
-    wanted = files or {"hl7": "pdf+hl7"}.get(lab_test["files"], lab_test["files"])
+    wanted = files or _same_files(test) or ("pdf+hl7" if lab_test["files"] == "hl7" else "pdf")
     if wanted not in FILES:
         raise conflict(f"files must be one of {', '.join(FILES)}")
     number = len(test["versions"]) + 1
@@ -118,6 +118,11 @@ def _add_version(world: World, order: Doc, test: Doc, files: str | None) -> None
     test["versions"].append(version)
     test["pdf"] = version["pdf"]["file"] if version["pdf"] else None  # the order shows only the newest file
     test["hl7"] = version["hl7"]["text"] if version["hl7"] else None
+
+
+def _same_files(test: Doc) -> str:
+    """Say which files the version before had, if there is one."""
+    return "+".join(kind for kind in ("pdf", "hl7") if test["versions"] and test["versions"][-1][kind])
 
 
 def _finish(world: World, order: Doc, at: str | None) -> bool:
