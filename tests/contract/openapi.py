@@ -21,7 +21,8 @@ SPEC = Path(__file__).parent / "caspio-v3-openapi.json"
 PREFIX = "/integrations/rest"
 HOST = "https://c0abc123.caspio.com"
 MAX_URI = 2047  # caspio-api.md 3.1; the document does not say it
-UNDOCUMENTED = {405, 408, 414, 415, 429, 500, 502, 503, 504}  # refusals that the document leaves out
+# refusals that the document leaves out; 409 is a file name that exists (caspio-api.md 2.5)
+UNDOCUMENTED = {405, 408, 409, 414, 415, 429, 500, 502, 503, 504}
 RANGES = {"q.limit": (1, 1000), "q.pagesize": (5, 1000), "q.pagenumber": (1, 2**31 - 1)}
 Query = Mapping[str, Any] | Sequence[tuple[str, Any]] | str | None
 

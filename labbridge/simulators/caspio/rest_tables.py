@@ -164,13 +164,13 @@ def nothing() -> Answer:
     return result([])
 
 
-@routes.route("/views/<name>", defaults={"rest": ""}, methods=["GET", "POST", "PUT", "DELETE"])
+@routes.route("/views/<name>", methods=["GET", "POST", "PUT", "DELETE"])
 @routes.route("/views/<name>/<path:rest>", methods=["GET", "POST", "PUT", "DELETE"])
-@routes.route("/dataImportExportTasks/<name>", defaults={"rest": ""}, methods=["GET"])
+@routes.route("/dataImportExportTasks/<name>", methods=["GET"])
 @routes.route("/dataImportExportTasks/<name>/<path:rest>", methods=["GET", "POST"])
-@routes.route("/bridgeApplications/<name>", defaults={"rest": ""}, methods=["GET"])
+@routes.route("/bridgeApplications/<name>", methods=["GET"])
 @routes.route("/bridgeApplications/<name>/<path:rest>", methods=["GET", "PUT"])
-def none_of(name: str, rest: str) -> Answer:
+def none_of(name: str, rest: str = "") -> Answer:
     raise no_object(f"{name}/{rest}" if rest else name)
 
 
