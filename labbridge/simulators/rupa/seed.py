@@ -19,15 +19,16 @@ CLINICS: dict[str, list[tuple[str, str, str]]] = {
     "Juniper Integrative Health": [("Dara", "Fakenham", "DC"), ("Elio", "Inventado", "NP")],
 }
 SHARED = "household@willow.example"
-PATIENTS: list[tuple[str, dict[str, Any]]] = [
-    ("Ada", {"first_name": "Nora", "last_name": "Exampleson", "email": "nora@patients.example"}),
-    ("Ada", {"first_name": "Milo", "last_name": "Exampleson", "email": "milo@patients.example"}),
+PATIENTS = (  # practitioner, names, e-mail, birthday, gender, phone
+    ("Ada", "Nora", "Exampleson", "nora@patients.example", "1979-05-14", "F", "+12025550111"),
+    ("Ada", "Milo", "Exampleson", "milo@patients.example", "2004-11-02", "M", "+12025550112"),
     # One e-mail of a couple: Rupa keeps one patient for both (rupa-api.md 5.3).
-    ("Bruno", {"first_name": "Iris", "last_name": "Placeholder", "email": SHARED}),
+    ("Bruno", "Iris", "Placeholder", SHARED, "1962-01-30", "F", None),
     # The same e-mail in another clinic is another patient.
-    ("Dara", {"first_name": "Otto", "last_name": "Placeholder", "email": SHARED}),
-    ("Dara", {"first_name": "Tess", "last_name": "Dummyfield", "email": "tess@patients.example"}),
-]
+    ("Dara", "Otto", "Placeholder", SHARED, "1960-08-09", "M", "+12025550113"),
+    ("Dara", "Tess", "Dummyfield", "tess@patients.example", None, None, None),
+)
+PATIENT_KEYS = ("first_name", "last_name", "email", "birthday", "gender", "phone_number")
 
 
 def fill(world: World) -> None:
@@ -40,7 +41,9 @@ def fill(world: World) -> None:
         catalogue.load(world.store, int(world.options.catalogue_size))
         for clinic, people in CLINICS.items():
             _clinic(world, clinic, people)
-        seed(world, [{"practitioner": practitioner_id(name), **fields} for name, fields in PATIENTS])
+        for doctor, *fields in PATIENTS:
+            row = dict(zip(PATIENT_KEYS, fields, strict=True))
+            seed(world, [{"practitioner": practitioner_id(doctor), **row}])
 
 
 def practitioner_id(first_name: str) -> str:
