@@ -33,7 +33,8 @@ app.add_typer(database.db_app, name="db")
 
 
 @app.command(
-    "manage", context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
+    "manage",
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []},
 )
 def manage(context: typer.Context) -> None:
     """Django's own commands."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
 import ipaddress
 import os
 import secrets
@@ -15,8 +16,15 @@ from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
-from pydantic import model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 PREFIX = "LABBRIDGE_"
 MAX_WEBHOOK_BYTES = 10 * 1024 * 1024  #: design.md 6.4
@@ -124,7 +132,9 @@ def _transport_problem(url: str, *, allow_http: bool) -> str | None:
     if parts.scheme == "https" and host:
         return None
     if parts.scheme == "http" and is_loopback(host):
-        return None if allow_http else "is plain http: set LABBRIDGE_ALLOW_HTTP_PEERS=1 to allow it on loopback"
+        return (
+            None if allow_http else "is plain http: set LABBRIDGE_ALLOW_HTTP_PEERS=1 to allow it on loopback"
+        )
     return "must be an https address (plain http is for loopback only)"
 
 
@@ -176,10 +186,8 @@ def _kept_key(data_dir: Path, name: str, make: str) -> str:
                 file.write(make + "\n")
                 file.flush()
                 os.fsync(file.fileno())
-            try:
-                os.link(temporary, path)  # fails when another process was first: its key is the one
-            except FileExistsError:
-                pass
+            with contextlib.suppress(FileExistsError):  # another process was first: its key is the one
+                os.link(temporary, path)
             temporary.unlink()
         return path.read_text(encoding="ascii").strip()
     except OSError as error:
@@ -224,7 +232,13 @@ ROOT_URLCONF = "labbridge.urls"
 WSGI_APPLICATION = "labbridge.wsgi.application"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 _PUBLIC = urlsplit(DEPLOYMENT.public_url)
-ALLOWED_HOSTS = [_PUBLIC.hostname or "127.0.0.1", "127.0.0.1", "localhost", "[::1]", *DEPLOYMENT.allowed_hosts]
+ALLOWED_HOSTS = [
+    _PUBLIC.hostname or "127.0.0.1",
+    "127.0.0.1",
+    "localhost",
+    "[::1]",
+    *DEPLOYMENT.allowed_hosts,
+]
 CSRF_TRUSTED_ORIGINS = [f"{_PUBLIC.scheme}://{_PUBLIC.netloc}"]
 
 INSTALLED_APPS = [
@@ -300,7 +314,9 @@ DATABASES = _databases(DEPLOYMENT)
 
 STATIC_URL = "static/"
 STORAGES = {
-    "default": {"BACKEND": "django.core.files.storage.InMemoryStorage"},  # uploads never touch the disk in clear
+    "default": {
+        "BACKEND": "django.core.files.storage.InMemoryStorage"
+    },  # uploads never touch the disk in clear
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
 WHITENOISE_USE_FINDERS = True  # straight from the package: nothing to collect at installation

@@ -96,7 +96,11 @@ class World:
 
     @property
     def env(self) -> dict[str, str]:
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("LABBRIDGE_", "DJANGO_"))}
+        kept = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("LABBRIDGE_", "DJANGO_"))
+        }
         return {
             **kept,
             "LABBRIDGE_DATA_DIR": str(self.folder / "var"),
@@ -140,7 +144,9 @@ class World:
 
     def configure(self) -> None:
         pair = self.rupa("POST", "/_sim/tokens", {})
-        toml = PRACTICE_TOML.format(caspio=self.url("caspio"), rate=self.rate, refresh_token=pair["refresh_token"])
+        toml = PRACTICE_TOML.format(
+            caspio=self.url("caspio"), rate=self.rate, refresh_token=pair["refresh_token"]
+        )
         (self.folder / "practice.toml").write_text(toml)
         self.run("practice", "apply", str(self.folder / "practice.toml"))
         self.run("provision")
@@ -152,7 +158,12 @@ class World:
     def _start(self, name: str, *arguments: str) -> None:
         log = (self.folder / f"{name}.log").open("ab")
         self.processes[name] = subprocess.Popen(
-            [sys.executable, *arguments], env=self.env, cwd=ROOT, stdout=log, stderr=log, start_new_session=True
+            [sys.executable, *arguments],
+            env=self.env,
+            cwd=ROOT,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
         )
 
     def kill(self, name: str) -> None:
@@ -206,7 +217,11 @@ class World:
     def _call(self, name: str, method: str, path: str, body: Any) -> Any:
         answer = self.http.request(method, self.url(name) + path, json=body)
         assert answer.status_code < 400, f"{method} {path}: {answer.status_code} {answer.text[:500]}"
-        return answer.json() if answer.content and "json" in answer.headers.get("content-type", "") else answer.text
+        return (
+            answer.json()
+            if answer.content and "json" in answer.headers.get("content-type", "")
+            else answer.text
+        )
 
     def settled(self) -> bool:
         """Nothing under way here, nothing waiting to be delivered by Rupa."""
@@ -214,7 +229,9 @@ class World:
             state = self.http.get(self.url("web") + "/readyz").json()
         except (httpx2.TransportError, json.JSONDecodeError):
             return False
-        deliveries = [event for event in self.rupa("GET", "/_sim/events") if event.get("status") not in DELIVERED]
+        deliveries = [
+            event for event in self.rupa("GET", "/_sim/events") if event.get("status") not in DELIVERED
+        ]
         return not deliveries and state["events_pending"] == 0 and state["jobs_pending"] == 0
 
     def settle(self, seconds: float = 90) -> None:
@@ -232,7 +249,11 @@ class World:
 
     def order(self, patient: dict[str, Any], *tests: str, paid: bool = True, **more: Any) -> str:
         """An order made at Rupa, submitted and paid. Returns its id."""
-        known = {test["name"]: test["id"] for test in self.rupa("GET", "/_sim/state")["lab_tests"]} if tests else {}
+        known = (
+            {test["name"]: test["id"] for test in self.rupa("GET", "/_sim/state")["lab_tests"]}
+            if tests
+            else {}
+        )
         body = {"patient": patient["id"], "lab_tests": [known[name] for name in tests], **more}
         order = self.rupa("POST", "/_sim/orders", body)
         if paid:

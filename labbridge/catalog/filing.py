@@ -55,10 +55,14 @@ def changed_rows(practice: Practice) -> list[Row]:
 def catalog_rows(practice: Practice) -> list[Row]:
     config = config_of(practice)
     rows = [lab_company_row(company) for company in LabCompany.objects.filter(practice=practice)]
-    return rows + [lab_test_row(test, config) for test in LabTest.objects.filter(practice=practice).exclude(name="")]
+    return rows + [
+        lab_test_row(test, config) for test in LabTest.objects.filter(practice=practice).exclude(name="")
+    ]
 
 
-def _file_side_by_side(practice: Practice, client: Caspio, rows: Sequence[Row], progress: Progress) -> Counter[str]:
+def _file_side_by_side(
+    practice: Practice, client: Caspio, rows: Sequence[Row], progress: Progress
+) -> Counter[str]:
     config, done, filed = config_of(practice), Counter[str](), 0
     problem: FilingProblem | None = None
 

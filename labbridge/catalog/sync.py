@@ -59,7 +59,9 @@ def merge_tests(practice: Practice, snapshots: Iterable[LabTestSnapshot], as_of:
     """Merge many tests with few statements. Returns how many changed."""
     held = {test.external_id: test for test in LabTest.objects.filter(practice=practice)}
     names = dict(LabCompany.objects.filter(practice=practice).values_list("external_id", "name"))
-    new, changed, seen = [], [], []
+    new: list[LabTest] = []
+    changed: list[LabTest] = []
+    seen: list[LabTest] = []
     for snapshot in snapshots:
         test = held.get(snapshot.id)
         if test is None:
@@ -69,7 +71,9 @@ def merge_tests(practice: Practice, snapshots: Iterable[LabTestSnapshot], as_of:
         elif test.as_of is not None and as_of < test.as_of:
             continue
         differs = fill_lab_test(test, snapshot)
-        company = names.get(test.lab_company_id_external) or (snapshot.lab_company and snapshot.lab_company.name)
+        company = names.get(test.lab_company_id_external) or (
+            snapshot.lab_company and snapshot.lab_company.name
+        )
         if company and test.lab_company_name != company:
             test.lab_company_name, differs = company[:255], True
         test.as_of = as_of

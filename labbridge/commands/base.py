@@ -1,4 +1,4 @@
-"""What all commands share: Django started when needed, sentences instead of tracebacks, exit codes of design.md 6.1."""
+"""What all commands share: Django when needed, sentences for tracebacks, the exit codes of design.md 6.1."""
 
 from __future__ import annotations
 
@@ -17,7 +17,9 @@ DONE, PROBLEMS, WRONG_USE, UNREACHABLE = 0, 1, 2, 3
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would change and change nothing.")]
-PracticeSlug = Annotated[str, typer.Option("--practice", "-p", help="Slug of the practice; not needed when there is one.")]
+PracticeSlug = Annotated[
+    str, typer.Option("--practice", "-p", help="Slug of the practice; not needed when there is one.")
+]
 
 
 class Stop(Exception):
@@ -98,7 +100,10 @@ def _sentence(error: Exception) -> tuple[str | None, int]:
         case NotConnected() | FilingProblem() | SuspiciousListing() | CannotOpen():
             return str(error), PROBLEMS
         case OperationalError():
-            return "The database cannot be reached. Check LABBRIDGE_DATABASE_URL and that the server runs.", PROBLEMS
+            return (
+                "The database cannot be reached. Check LABBRIDGE_DATABASE_URL and that the server runs.",
+                PROBLEMS,
+            )
         case ValueError() if "Caspio address" in str(error) or "http" in str(error):
             return str(error), WRONG_USE
     return None, PROBLEMS

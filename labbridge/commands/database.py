@@ -30,7 +30,10 @@ def url(as_json: AsJson = False) -> None:
         print(_url())
 
 
-@db_app.command("psql", context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []})
+@db_app.command(
+    "psql",
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []},
+)
 @command
 def psql(args: Annotated[list[str] | None, typer.Argument(metavar="[ARGS]...")] = None) -> None:
     """Run psql on the service's database, starting the embedded server when it is not running."""

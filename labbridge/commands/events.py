@@ -70,12 +70,16 @@ def list_events(
 def _line(one: dict[str, Any]) -> str:
     where = one["practice"] or "-"
     reason = f"  {one['reason']}" if one["reason"] else ""
-    return f"{one['received_at'][:19]}  {one['id']}  {one['state']:<11}  {where}  {one['type']}  {one['subject']}{reason}"
+    when = one["received_at"][:19]
+    return f"{when}  {one['id']}  {one['state']:<11}  {where}  {one['type']}  {one['subject']}{reason}"
 
 
 @events_app.command("show")
 @command
-def show(event_id: Annotated[str, typer.Argument(metavar="ID", help="Our id or the peer's.")], as_json: AsJson = False) -> None:
+def show(
+    event_id: Annotated[str, typer.Argument(metavar="ID", help="Our id or the peer's.")],
+    as_json: AsJson = False,
+) -> None:
     """One event without its payload, which holds patient data."""
     found = row(_find(event_id))
     if as_json:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -20,6 +20,10 @@ from labbridge.commands.base import (
     print_json,
     the_practice,
 )
+
+if TYPE_CHECKING:  # Django is not there yet when this module is imported
+    from labbridge.practices.apply import Applied
+    from labbridge.practices.models import Practice
 
 practice_app = typer.Typer(no_args_is_help=True, help="Practices and their configuration.")
 rupa_app = typer.Typer(no_args_is_help=True, help="The connection to Rupa.")
@@ -39,7 +43,14 @@ def apply(
     applied = apply_config(load(file), dry_run=dry_run)
     notes = [] if dry_run else _follow_up(applied)
     if as_json:
-        print_json({"practice": applied.practice.slug, "changes": applied.changes, "notes": notes, "dry_run": dry_run})
+        print_json(
+            {
+                "practice": applied.practice.slug,
+                "changes": applied.changes,
+                "notes": notes,
+                "dry_run": dry_run,
+            }
+        )
         return
     for line in applied.changes or ["nothing to change"]:
         print(("would " if dry_run and applied.changes else "") + line)
@@ -47,22 +58,24 @@ def apply(
         print(note)
 
 
-def _follow_up(applied: object) -> list[str]:
+def _follow_up(applied: Applied) -> list[str]:
     """Learn who works in newly connected clinics; have rows filed again whose values changed."""
     from labbridge.handlers.connections import learn_now, replay_quarantined
     from labbridge.handlers.jobs import learn_practitioners
     from labbridge.peers.errors import PeerError
-    from labbridge.practices.apply import Applied
     from labbridge.reconcile.refile import refile_practice
 
-    assert isinstance(applied, Applied)
     notes = []
     for connection in applied.new_authorisations:
         try:
-            notes.append(f"{connection.account}: {learn_now(str(connection.pk))} practitioners of the clinic are known")
+            notes.append(
+                f"{connection.account}: {learn_now(str(connection.pk))} practitioners of the clinic are known"
+            )
         except PeerError as error:
             learn_practitioners.defer(lock=f"learn:{connection.pk}", connection_id=str(connection.pk))
-            notes.append(f"{connection.account}: {error}. {error.advice} It is tried again while the service runs.")
+            notes.append(
+                f"{connection.account}: {error}. {error.advice} It is tried again while the service runs."
+            )
     if applied.created:
         replay_quarantined()
     if applied.refile:
@@ -72,7 +85,10 @@ def _follow_up(applied: object) -> list[str]:
 
 @practice_app.command("show")
 @command
-def show(slug: Annotated[str, typer.Argument(help="Slug; all practices when left out.")] = "", as_json: AsJson = False) -> None:
+def show(
+    slug: Annotated[str, typer.Argument(help="Slug; all practices when left out.")] = "",
+    as_json: AsJson = False,
+) -> None:
     """What is configured and connected. Shows no secret."""
     from labbridge.practices.models import Practice
 
@@ -86,14 +102,12 @@ def show(slug: Annotated[str, typer.Argument(help="Slug; all practices when left
     for one in shown:
         print(f"{one['slug']}: {one['name']} ({one['time_zone']})")
         for connection in one["connections"]:
-            print(f"  {connection['peer']} {connection['account']}: {connection['state']} {connection['problem']}".rstrip())
+            where = f"{connection['peer']} {connection['account']}"
+            print(f"  {where}: {connection['state']} {connection['problem']}".rstrip())
         print(f"  practitioners known: {one['practitioners']}")
 
 
-def _shown(practice: object) -> dict[str, object]:
-    from labbridge.practices.models import Practice
-
-    assert isinstance(practice, Practice)
+def _shown(practice: Practice) -> dict[str, Any]:
     return {
         "slug": practice.slug,
         "name": practice.name,
@@ -156,4 +170,6 @@ def connect(
             print_counts({"connected": 1}, as_json=as_json)
             return
         time.sleep(0.5)
-    raise Stop("Nobody came back in time. The address works for an hour; the service must be running.", UNREACHABLE)
+    raise Stop(
+        "Nobody came back in time. The address works for an hour; the service must be running.", UNREACHABLE
+    )

@@ -100,7 +100,8 @@ def _web_server() -> Any:  # any: waitress has no types
         )
     except OSError as error:
         raise Stop(
-            f"The address {host}:{port} cannot be used ({error.strerror}). Stop what runs there, or set LABBRIDGE_BIND.",
+            f"The address {host}:{port} cannot be used ({error.strerror}). Stop what runs there, or set "
+            "LABBRIDGE_BIND.",
             WRONG_USE,
         ) from None
     print(f"Labbridge listens on http://{host}:{port}", file=sys.stderr)

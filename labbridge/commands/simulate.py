@@ -45,11 +45,16 @@ def trigger(
 
     address = settings.DEPLOYMENT.rupa_api_url
     if not is_loopback(httpx2.URL(address).host):
-        raise Stop("LABBRIDGE_RUPA_API_URL is not a simulator on this machine: only a simulator can be triggered.", WRONG_USE)
+        raise Stop(
+            "LABBRIDGE_RUPA_API_URL is not a simulator on this machine: only a simulator can be triggered.",
+            WRONG_USE,
+        )
     try:
         answer = httpx2.post(f"{address}/_sim/trigger/{type_}", timeout=10)
     except httpx2.HTTPError:
-        raise Stop(f"No simulator answers at {address}: start it with `labbridge simulate rupa`.", UNREACHABLE) from None
+        raise Stop(
+            f"No simulator answers at {address}: start it with `labbridge simulate rupa`.", UNREACHABLE
+        ) from None
     if answer.status_code >= 400:
         raise Stop(f"The simulator does not know the event type {type_!r}.", WRONG_USE)
     print_counts({"triggered": 1}, as_json=as_json)

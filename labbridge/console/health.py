@@ -37,7 +37,8 @@ def readyz(_request: HttpRequest) -> JsonResponse:
         }
     except DatabaseError:
         return JsonResponse(
-            {"status": "no database", "events_pending": None, "jobs_pending": None, "cases_open": None}, status=503
+            {"status": "no database", "events_pending": None, "jobs_pending": None, "cases_open": None},
+            status=503,
         )
     return JsonResponse(body, status=200 if working else 503)
 

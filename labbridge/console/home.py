@@ -28,12 +28,17 @@ def home(request: HttpRequest) -> HttpResponse:
         "events": Event.objects.exclude(state__in=[EventState.HANDLED, EventState.RECEIVED])
         .select_related("practice")
         .order_by("-received_at")[:RECENT],
-        "orders": Order.objects.exclude(filing_problem="", pull_problem="").select_related("practice")[:RECENT],
+        "orders": Order.objects.exclude(filing_problem="", pull_problem="").select_related("practice")[
+            :RECENT
+        ],
         "tests": OrderedTest.objects.exclude(problem="").select_related("order")[:RECENT],
     }
     context = {
         "orders": orders.order_by(F("as_of").desc(nulls_last=True))[:RECENT],
-        "phases": Order.objects.filter(is_demo=False).values("phase").annotate(count=Count("id")).order_by("phase"),
+        "phases": Order.objects.filter(is_demo=False)
+        .values("phase")
+        .annotate(count=Count("id"))
+        .order_by("phase"),
         "needs": needs,
         "calm": not any(needs.values()),
         "jobs_due": queue.due(),

@@ -27,7 +27,9 @@ log = structlog.get_logger()
 class JobFailed(Exception):
     """What is left of an exception: a sentence without data, and whether and when to try again."""
 
-    def __init__(self, reason: str, *, retry: bool, surprise: bool = False, retry_after: float | None = None) -> None:
+    def __init__(
+        self, reason: str, *, retry: bool, surprise: bool = False, retry_after: float | None = None
+    ) -> None:
         super().__init__(reason)
         self.reason, self.retry, self.surprise, self.retry_after = reason, retry, surprise, retry_after
 
@@ -69,13 +71,13 @@ def task(
     """
 
     def register(function: Callable[..., None]) -> Task:
-        def run(context: JobContext, **ids: Any) -> None:
+        def run(context: JobContext, /, **ids: Any) -> None:
             close_old_connections()
             job = context.job
             with structlog.contextvars.bound_contextvars(job_id=job.id, task=name):
                 try:
                     function(**ids)
-                except Exception as error:
+                except Exception as error:  # noqa: BLE001  # whatever it was, its text may hold PHI
                     failure = _scrubbed(error)
                     again = _again(policy, failure, job)
                     event = "engine.attempt_failed" if again else "engine.job_dead"
@@ -122,7 +124,9 @@ class _Strategy(BaseRetryStrategy):
             return RetryDecision(retry_at=timezone.now())
         if not _again(self.policy, exception, job):
             return None
-        return RetryDecision(retry_at=timezone.now() + self.policy.wait(job.attempts + 1, exception.retry_after))
+        return RetryDecision(
+            retry_at=timezone.now() + self.policy.wait(job.attempts + 1, exception.retry_after)
+        )
 
 
 def _task(name: str) -> Any:  # any: the engine's task type is generic over the function's signature
@@ -138,7 +142,9 @@ def _scrubbed(error: Exception) -> JobFailed:
         return JobFailed(f"{error}. {error.advice}", retry=True, retry_after=error.retry_after)
     where = _where(error)
     log.error("engine.surprise", exception_type=type(error).__name__, function=where)
-    return JobFailed(f"An error that nobody foresaw ({type(error).__name__} in {where}).", retry=True, surprise=True)
+    return JobFailed(
+        f"An error that nobody foresaw ({type(error).__name__} in {where}).", retry=True, surprise=True
+    )
 
 
 def _where(error: Exception) -> str:
@@ -150,4 +156,3 @@ def _where(error: Exception) -> str:
             place = f"{module}:{trace.tb_lineno}"
         trace = trace.tb_next
     return place
-

@@ -28,7 +28,7 @@ def bring_forward(lock_prefix: str) -> int:
             "AND starts_with(lock, %s)",
             [lock_prefix],
         )
-        return cursor.rowcount
+        return int(cursor.rowcount)
 
 
 @dataclass(frozen=True)
@@ -50,4 +50,5 @@ def dead() -> list[DeadJob]:
 def _number(statement: str) -> int:
     with connection.cursor() as cursor:
         cursor.execute(statement)
-        return int(cursor.fetchone()[0])
+        (number,) = cursor.fetchone()
+        return int(number)

@@ -28,7 +28,7 @@ _STALLED = """
 SELECT job.id, job.task_name, job.args, job.attempts
   FROM procrastinate_jobs job LEFT JOIN procrastinate_workers worker ON worker.id = job.worker_id
  WHERE job.status = 'doing'
-   AND (worker.id IS NULL OR worker.last_heartbeat < now() - %s)
+   AND (worker.id IS NULL OR worker.last_heartbeat < now() - make_interval(secs => %s))
    FOR UPDATE OF job SKIP LOCKED
 """
 
@@ -36,7 +36,7 @@ SELECT job.id, job.task_name, job.args, job.attempts
 def rescue_stalled_jobs() -> int:
     """Give the jobs of dead workers back. Returns how many."""
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(_STALLED, [STALLED_AFTER])
+        cursor.execute(_STALLED, [STALLED_AFTER.total_seconds()])
         stalled = cursor.fetchall()
         for job_id, task_name, args, attempts in stalled:
             _give_back(cursor, job_id, task_name, args, attempts)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
-from procrastinate.jobs import DeleteJobCondition
 from procrastinate.contrib.django import app
+from procrastinate.jobs import DeleteJobCondition
 
 from labbridge.engine.rescue import Rescuer
 

@@ -102,7 +102,9 @@ class Filer:
 
     def _file_row(self, row: Row, ledger: FiledRow) -> None:
         broken = self._broken.get(row.table)
-        if isinstance(broken, NotFound | Forbidden):  # the table or a field is missing: asking again costs a call
+        if isinstance(
+            broken, NotFound | Forbidden
+        ):  # the table or a field is missing: asking again costs a call
             raise broken
         table = self.caspio.table(self.names[row.table])
         if ledger.state != RowState.CONFIRMED:
@@ -134,7 +136,9 @@ class Filer:
         self._intend(ledger, hashes(spec, row.values))
         try:
             inserted = self._call(ledger, lambda: table.insert(_wire(values)))
-        except Conflict:  # it is there already: from before this ledger, or from a write whose answer was lost
+        except (
+            Conflict
+        ):  # it is there already: from before this ledger, or from a write whose answer was lost
             self._adopt(table, row, ledger)
             return
         self._confirm(ledger, pk_id=inserted.get("PK_ID"))

@@ -63,7 +63,13 @@ def wanted_tables(config: PracticeConfig) -> Iterator[tuple[str, tuple[Field, ..
 
 
 def _table(
-    client: Caspio, existing: str | None, name: str, fields: tuple[Field, ...], done: Provisioned, *, dry_run: bool
+    client: Caspio,
+    existing: str | None,
+    name: str,
+    fields: tuple[Field, ...],
+    done: Provisioned,
+    *,
+    dry_run: bool,
 ) -> None:
     if existing is None:
         done.tables.append(name)
@@ -73,7 +79,9 @@ def _table(
     _fields(client, existing, fields, done, dry_run=dry_run)
 
 
-def _fields(client: Caspio, table: str, fields: tuple[Field, ...], done: Provisioned, *, dry_run: bool) -> None:
+def _fields(
+    client: Caspio, table: str, fields: tuple[Field, ...], done: Provisioned, *, dry_run: bool
+) -> None:
     held = {item.name.lower(): item for item in client.table(table).fields()}
     for wanted in fields:
         found = held.get(wanted.name.lower())
@@ -135,7 +143,9 @@ def webhook_url(practice: Practice) -> str:
     return f"{settings.DEPLOYMENT.public_url}/webhooks/caspio/{practice.slug}"
 
 
-def _webhook(client: Caspio, practice: Practice, config: PracticeConfig, done: Provisioned, *, dry_run: bool) -> None:
+def _webhook(
+    client: Caspio, practice: Practice, config: PracticeConfig, done: Provisioned, *, dry_run: bool
+) -> None:
     url = webhook_url(practice)
     connection = caspio_connection(practice)
     secret = (connection.credentials or {}).get("webhook_secret")
@@ -180,5 +190,3 @@ def _events(client: Caspio, hook: Webhook, config: PracticeConfig, done: Provisi
                 hook.id,
                 NewWebhookEvent(event_type=kind, object_name=table, event_sources=EVENT_SOURCES),
             )
-
-

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo
@@ -32,7 +33,7 @@ class Attachment:
     field: str
     sha256: str
     filename: str  # holds the content hash, so that a look at Caspio proves which file is there
-    load: Callable[[], bytes] = field(repr=False, compare=False)
+    load: Callable[[], bytes] = dataclasses.field(repr=False, compare=False)
 
 
 @dataclass(frozen=True)
@@ -41,10 +42,10 @@ class Row:
 
     table: str
     key: str
-    values: dict[str, Value] = field(repr=False)
+    values: dict[str, Value] = dataclasses.field(repr=False)
     attachment: Attachment | None = None
     #: Written when the row is new or its file is another one, and otherwise left to the practice.
-    initial: dict[str, Value] = field(default_factory=dict, repr=False)
+    initial: dict[str, Value] = dataclasses.field(default_factory=dict, repr=False)
 
 
 def wall_clock(moment: datetime | None, zone: ZoneInfo) -> str | None:
@@ -75,13 +76,17 @@ def _row(
 class OrderRows:
     """The rows of one order, for one practice's settings."""
 
-    def __init__(self, order: Order, config: PracticeConfig, patient_key: str, practitioner_name: str) -> None:
+    def __init__(
+        self, order: Order, config: PracticeConfig, patient_key: str, practitioner_name: str
+    ) -> None:
         self.order, self.config, self.patient_key = order, config, patient_key
         self.practitioner_name = practitioner_name
         self.zone = config.zone
         self.tests = [
             test
-            for test in order.ordered_tests.prefetch_related("results__values", "results__pdf").order_by("external_id")
+            for test in order.ordered_tests.prefetch_related("results__values", "results__pdf").order_by(
+                "external_id"
+            )
             if not test.removed
         ]
         wanted = {test.lab_test_id_external for test in self.tests}
@@ -151,7 +156,9 @@ class OrderRows:
             **self._names(test),
             "Result_State": result_state(test, results),
             "Results_Received_At": self._time(test.results_received_at),
-            "Latest_Version": max((result.version for result in results if not result.withheld), default=None),
+            "Latest_Version": max(
+                (result.version for result in results if not result.withheld), default=None
+            ),
         }
         return _row("lab_order_tests", test.external_id, values)
 
@@ -242,4 +249,6 @@ def lab_test_row(test: LabTest, config: PracticeConfig) -> Row:
 
 
 def lab_company_row(company: LabCompany) -> Row:
-    return _row("lab_companies", company.external_id, {"Name": company.name, "Short_Name": company.short_name})
+    return _row(
+        "lab_companies", company.external_id, {"Name": company.name, "Short_Name": company.short_name}
+    )

@@ -7,7 +7,9 @@ from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Literal
 
-CaspioType = Literal["STRING", "TEXT", "NUMBER", "INTEGER", "CURRENCY", "DATE/TIME", "YES/NO", "ATTACHMENT", "GUID"]
+CaspioType = Literal[
+    "STRING", "TEXT", "NUMBER", "INTEGER", "CURRENCY", "DATE/TIME", "YES/NO", "ATTACHMENT", "GUID"
+]
 Value = str | int | bool | Decimal | None
 """A value as Caspio takes it: dates are naive text `YYYY-MM-DDTHH:MM:SS` in the practice's zone."""
 
@@ -107,7 +109,9 @@ TABLES: dict[str, TableSpec] = {
             "lab_results",
             (
                 *_key("Result_Key"),
-                *_text("Rupa_Order_ID", "Rupa_Ordered_Test_ID", "Patient_Key", "Test_Name", "Lab_Company_Name"),
+                *_text(
+                    "Rupa_Order_ID", "Rupa_Ordered_Test_ID", "Patient_Key", "Test_Name", "Lab_Company_Name"
+                ),
                 *_whole("Version"),
                 *_yes_no("Amended"),
                 *_time("Received_At"),
@@ -144,7 +148,9 @@ TABLES: dict[str, TableSpec] = {
                 *_time(SYNCED_AT),
             ),
         ),
-        TableSpec("lab_companies", (*_key("Rupa_Lab_Company_ID"), *_text("Name", "Short_Name"), *_time(SYNCED_AT))),
+        TableSpec(
+            "lab_companies", (*_key("Rupa_Lab_Company_ID"), *_text("Name", "Short_Name"), *_time(SYNCED_AT))
+        ),
         TableSpec(
             "lab_protocols",
             (*_key("Protocol_ID"), *_text("Name"), *_yes_no("Active"), *_long("Notes")),
@@ -184,7 +190,9 @@ def fit(field: Field, value: object) -> Value:
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, datetime | date):
-        raise ValueError(f"{field.name}: dates are turned into the practice's wall clock first")
+        raise ValueError(  # noqa: TRY004  # callers know one kind of misfit
+            f"{field.name}: dates are turned into the practice's wall clock first"
+        )
     if isinstance(value, int | Decimal):
         return value
     text = str(value).replace("\x00", "")

@@ -16,7 +16,9 @@ from labbridge.practices.models import Connection, ConnectionState, Practice
 
 
 def connected_practices() -> list[Practice]:
-    ids = Connection.objects.filter(peer="rupa", state=ConnectionState.ACTIVE).values_list("practice_id", flat=True)
+    ids = Connection.objects.filter(peer="rupa", state=ConnectionState.ACTIVE).values_list(
+        "practice_id", flat=True
+    )
     return list(Practice.objects.filter(pk__in=set(ids)))
 
 
@@ -27,7 +29,9 @@ def subject_of(external_id: str) -> str:
 def on_lab_test(event: Event, envelope: EventEnvelope) -> None:
     snapshot = envelope.lab_test
     if snapshot is None or not snapshot.id:
-        event.settle(EventState.QUARANTINED, "The event does not hold a lab test that can be read. It is kept.")
+        event.settle(
+            EventState.QUARANTINED, "The event does not hold a lab test that can be read. It is kept."
+        )
         return
     practices = connected_practices()
     if not practices:

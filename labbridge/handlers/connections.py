@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 import structlog
 from django.db import transaction
 from django.utils import timezone
@@ -75,7 +77,7 @@ def replay_quarantined() -> int:
     return len(ids)
 
 
-def replay(event_id: object) -> None:
+def replay(event_id: UUID) -> None:
     """Have one event handled again, by a person or because what it waited for was mended."""
     with transaction.atomic():
         event = Event.objects.select_for_update().get(pk=event_id)

@@ -80,7 +80,9 @@ def _wait(order: Order, reason: str) -> None:
 
 def _settle_events(order: Order, started: object) -> None:
     """Events merged before this filing began are done, unless a file is still to be taken or a person asked."""
-    merged = Event.objects.open_for(order.practice, subject_of(order.external_id)).filter(merged_at__lte=started)
+    merged = Event.objects.open_for(order.practice, subject_of(order.external_id)).filter(
+        merged_at__lte=started
+    )
     if has_pending_sources(order):
         return
     now = timezone.now()

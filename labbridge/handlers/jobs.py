@@ -37,7 +37,11 @@ def handle_event(event_id: str) -> None:
     from labbridge.handlers.table import handler_for
 
     event = Event.objects.select_related("practice").filter(pk=event_id).first()
-    if event is None or event.state in {EventState.HANDLED, EventState.QUARANTINED} or event.merged_at is not None:
+    if (
+        event is None
+        or event.state in {EventState.HANDLED, EventState.QUARANTINED}
+        or event.merged_at is not None
+    ):
         return
     handler_for(event)(event)
 
@@ -187,5 +191,3 @@ def learn_practitioners(connection_id: str) -> None:
         learn_now(connection_id)
     except NotFound as error:
         raise JobFailed(f"{error}. {error.advice}", retry=False) from None
-
-

@@ -124,7 +124,9 @@ def take_rows(practice: Practice, fields: PatientFields, rows: list[Row]) -> Non
     theirs = fields.read_fields()
     held = {
         chart.key: chart
-        for chart in Chart.objects.filter(practice=practice, key__in=[str(row.get(theirs["key"])) for row in rows])
+        for chart in Chart.objects.filter(
+            practice=practice, key__in=[str(row.get(theirs["key"])) for row in rows]
+        )
     }
     for row in rows:
         key = row.get(theirs["key"])
@@ -188,7 +190,9 @@ def link_patient(patient: Patient) -> PatientLink | None:
         return None
     try:
         with transaction.atomic():
-            link = PatientLink.objects.create(practice=patient.practice, chart=chart, patient=patient, reasons=[reason])
+            link = PatientLink.objects.create(
+                practice=patient.practice, chart=chart, patient=patient, reasons=[reason]
+            )
             for order in Order.objects.select_for_update().filter(patient=patient):
                 order.revision += 1
                 order.save(update_fields=["revision"])

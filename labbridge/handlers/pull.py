@@ -54,7 +54,9 @@ def _pull_lab_test(order: Order, external_id: str, client: Rupa) -> None:
     except NotFound:  # it left the catalogue: the order keeps its id
         with transaction.atomic():
             LabTest.objects.update_or_create(
-                practice=order.practice, external_id=external_id, defaults={"as_of": client.now(), "retired": True}
+                practice=order.practice,
+                external_id=external_id,
+                defaults={"as_of": client.now(), "retired": True},
             )
         return
     with transaction.atomic():

@@ -113,4 +113,3 @@ def _bump(order: Order, *, changed: bool) -> None:
     if changed:
         order.revision += 1
         order.save(update_fields=["revision"])
-

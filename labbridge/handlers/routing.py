@@ -13,7 +13,9 @@ def practice_of_order(snapshot: OrderSnapshot) -> Practice | None:
         if practitioner is not None:
             return practitioner.practice
     known_by_order = Order.objects.select_related("practice").filter(external_id=snapshot.id)
-    known_by_patient = Patient.objects.select_related("practice").filter(external_id=snapshot.patient_id or "")
+    known_by_patient = Patient.objects.select_related("practice").filter(
+        external_id=snapshot.patient_id or ""
+    )
     known_by_intent = Order.objects.select_related("practice").filter(
         order_intent_id=snapshot.order_intent_id or "-"
     )

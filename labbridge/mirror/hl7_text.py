@@ -19,7 +19,7 @@ _ESCAPED = (
 )
 
 
-class Hl7Unreadable(ValueError):  # noqa: N818 - the word of the tree in peers.errors
+class Hl7Unreadable(ValueError):
     """The text is no result that can be read. `reason` is a sentence without data."""
 
     def __init__(self, reason: str) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 from django.db import models
 
@@ -87,7 +87,7 @@ def _assign(target: models.Model, snapshot: Any, pairs: dict[str, str]) -> bool:
         if theirs not in snapshot.present:
             continue
         value = getattr(snapshot, theirs)
-        field = target._meta.get_field(ours)
+        field = cast("models.Field[Any, Any]", target._meta.get_field(ours))
         if value is None and not field.null:
             value = field.get_default()
         if isinstance(field, models.CharField) and isinstance(value, str) and field.max_length:
@@ -182,7 +182,10 @@ def _keep_source(test: OrderedTest, shown: OrderedTestSnapshot, as_of: datetime,
 
 
 def _fingerprint(shown: OrderedTestSnapshot, files: dict[str, str | None]) -> bytes:
-    parts = [(value or "").split("?")[0] if (value or "").startswith("http") else value or "" for value in files.values()]
+    parts = [
+        (value or "").split("?")[0] if (value or "").startswith("http") else value or ""
+        for value in files.values()
+    ]
     received = shown.results_received_at.isoformat() if shown.results_received_at else ""
     return keyring().blind("\0".join([received, *parts]), "result source")
 
@@ -202,7 +205,9 @@ def merge_patient(practice: Practice, snapshot: PatientSnapshot, as_of: datetime
     return patient, changed
 
 
-def merge_company(practice: Practice, snapshot: LabCompanySnapshot, as_of: datetime) -> tuple[LabCompany, bool]:
+def merge_company(
+    practice: Practice, snapshot: LabCompanySnapshot, as_of: datetime
+) -> tuple[LabCompany, bool]:
     company, created = LabCompany.objects.select_for_update().get_or_create(
         practice=practice, external_id=snapshot.id
     )
@@ -219,7 +224,9 @@ def merge_company(practice: Practice, snapshot: LabCompanySnapshot, as_of: datet
 
 
 def merge_lab_test(practice: Practice, snapshot: LabTestSnapshot, as_of: datetime) -> tuple[LabTest, bool]:
-    test, created = LabTest.objects.select_for_update().get_or_create(practice=practice, external_id=snapshot.id)
+    test, created = LabTest.objects.select_for_update().get_or_create(
+        practice=practice, external_id=snapshot.id
+    )
     if test.as_of is not None and as_of < test.as_of:
         return test, False
     changed = created | fill_lab_test(test, snapshot)

@@ -21,7 +21,9 @@ class Chart(models.Model):
     key = models.CharField(max_length=CASPIO_KEY)
     pk_id = models.BigIntegerField(null=True)
     rupa_patient_id = models.CharField(max_length=KEY, default="")  # as it stands in Caspio
-    person = SealedJSONField(default=dict)  # first_name, last_name, email, phone, birthday, gender, address parts
+    person = SealedJSONField(
+        default=dict
+    )  # first_name, last_name, email, phone, birthday, gender, address parts
     email_index = models.BinaryField(max_length=16, null=True)
     birthday_index = models.BinaryField(max_length=16, null=True)
     content_index = models.BinaryField(max_length=16, null=True)
@@ -66,14 +68,16 @@ class Patient(models.Model):
     as_of = models.DateTimeField(null=True)
 
     class Meta:
-        constraints: ClassVar = [models.UniqueConstraint(fields=["practice", "external_id"], name="patient_once")]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["practice", "external_id"], name="patient_once")
+        ]
 
     def __str__(self) -> str:
         return self.external_id
 
 
 class PatientLink(models.Model):
-    """This Caspio patient is that Rupa patient, with the reasons."""
+    """A Caspio patient who is a certain Rupa patient, with the reasons."""
 
     practice = models.ForeignKey(Practice, on_delete=models.PROTECT, related_name="links")
     chart = models.OneToOneField(Chart, on_delete=models.PROTECT, related_name="link")
@@ -111,7 +115,9 @@ class LabTest(models.Model):
     lab_company_id_external = models.CharField(max_length=KEY, default="")
     lab_company_name = models.CharField(max_length=255, default="")
     category = models.CharField(max_length=255, default="")
-    price = models.DecimalField(max_digits=14, decimal_places=4, null=True)  # as the peer gives it, unit unknown
+    price = models.DecimalField(
+        max_digits=14, decimal_places=4, null=True
+    )  # as the peer gives it, unit unknown
     turnaround_days = models.IntegerField(null=True)
     shipping_days_min = models.IntegerField(null=True)
     shipping_days_max = models.IntegerField(null=True)
@@ -125,7 +131,9 @@ class LabTest(models.Model):
     as_of = models.DateTimeField(null=True)
 
     class Meta:
-        constraints: ClassVar = [models.UniqueConstraint(fields=["practice", "external_id"], name="lab_test_once")]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["practice", "external_id"], name="lab_test_once")
+        ]
 
     def __str__(self) -> str:
         return self.name or self.external_id
@@ -178,10 +186,14 @@ class Order(models.Model):
     pull_problem = models.CharField(max_length=300, default="")
 
     class Meta:
-        constraints: ClassVar = [models.UniqueConstraint(fields=["practice", "external_id"], name="order_once")]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["practice", "external_id"], name="order_once")
+        ]
         indexes: ClassVar = [
             models.Index(
-                fields=["practice"], name="order_unfiled", condition=models.Q(filed_revision__lt=models.F("revision"))
+                fields=["practice"],
+                name="order_unfiled",
+                condition=models.Q(filed_revision__lt=models.F("revision")),
             ),
             models.Index(fields=["practice", "phase"], name="order_phase"),
             models.Index(fields=["practice", "order_intent_id"], name="order_intent"),
@@ -237,7 +249,9 @@ class ResultSource(models.Model):
     latest_as_of = models.DateTimeField()  # the newest one, whose addresses are the freshest
     received_at = models.DateTimeField(null=True)
     files = SealedJSONField(default=dict)  # {"pdf": text or null, "hl7": text or null} as the peer gave them
-    fingerprint = models.BinaryField(max_length=16)  # of the lab's date and the addresses without their queries
+    fingerprint = models.BinaryField(
+        max_length=16
+    )  # of the lab's date and the addresses without their queries
     takes = models.PositiveIntegerField(default=0)
     state = models.CharField(max_length=8, choices=SourceState.choices, default=SourceState.PENDING)
     reason = models.CharField(max_length=300, default="")
@@ -248,7 +262,9 @@ class ResultSource(models.Model):
             models.UniqueConstraint(fields=["ordered_test", "fingerprint"], name="result_source_once")
         ]
         indexes: ClassVar = [
-            models.Index(fields=["ordered_test"], name="result_source_open", condition=models.Q(state="pending"))
+            models.Index(
+                fields=["ordered_test"], name="result_source_open", condition=models.Q(state="pending")
+            )
         ]
 
     def __str__(self) -> str:
@@ -267,7 +283,9 @@ class StoredFile(models.Model):
     stored_at = models.DateTimeField(default=timezone.now)
 
     class Meta:
-        constraints: ClassVar = [models.UniqueConstraint(fields=["practice", "sha256"], name="stored_file_once")]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["practice", "sha256"], name="stored_file_once")
+        ]
 
     def __str__(self) -> str:
         return self.sha256
@@ -314,7 +332,9 @@ class ResultValue(models.Model):
 
     class Meta:
         ordering: ClassVar = ["number"]
-        constraints: ClassVar = [models.UniqueConstraint(fields=["result", "number"], name="result_value_once")]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["result", "number"], name="result_value_once")
+        ]
 
     def __str__(self) -> str:
         return f"value {self.pk}"

@@ -61,13 +61,17 @@ def keep_content(source: ResultSource, content: Content, person: Person | None) 
 
 
 def _version(
-    test: OrderedTest, as_of: datetime, pdf: StoredFile | None, hl7: StoredFile | None, received_at: datetime | None
+    test: OrderedTest,
+    as_of: datetime,
+    pdf: StoredFile | None,
+    hl7: StoredFile | None,
+    received_at: datetime | None,
 ) -> tuple[Result, bool]:
     """The version that holds this content, made or completed as needed."""
     results = sorted(test.results.all(), key=lambda result: (result.as_of, result.version))
     before = [result for result in results if result.as_of <= as_of]
     after = [result for result in results if result.as_of > as_of]
-    for neighbour in (before[-1:] + after[:1]):
+    for neighbour in before[-1:] + after[:1]:
         if _same(neighbour, pdf, hl7):
             return neighbour, _complete(neighbour, as_of, pdf, hl7, received_at)
     result = Result(ordered_test=test, version=0, as_of=as_of, received_at=received_at, pdf=pdf, hl7=hl7)
@@ -85,7 +89,11 @@ def _same(result: Result, pdf: StoredFile | None, hl7: StoredFile | None) -> boo
 
 
 def _complete(
-    result: Result, as_of: datetime, pdf: StoredFile | None, hl7: StoredFile | None, received_at: datetime | None
+    result: Result,
+    as_of: datetime,
+    pdf: StoredFile | None,
+    hl7: StoredFile | None,
+    received_at: datetime | None,
 ) -> bool:
     before = (result.pdf_id, result.hl7_id, result.received_at)
     result.as_of = min(result.as_of, as_of)
@@ -175,7 +183,9 @@ def names_another(pid: Pid, person: Person | None) -> bool:
 
 def _name_words(*names: str | None) -> set[str]:
     text = " ".join(name or "" for name in names).casefold()
-    return {word for word in "".join(sign if sign.isalnum() else " " for sign in text).split() if len(word) > 1}
+    return {
+        word for word in "".join(sign if sign.isalnum() else " " for sign in text).split() if len(word) > 1
+    }
 
 
 def _values(result: Result, values: Sequence[ObservedValue]) -> list[ResultValue]:

@@ -14,7 +14,9 @@ from labbridge.practices.config import ConfigProblem, PracticeConfig, optional_s
 from labbridge.practices.models import Connection, ConnectionState, Practice
 from labbridge.trust.keys import keyring
 
-STORED = "stored"  # stands in the kept configuration where a secret stood; the secret itself is sealed elsewhere
+STORED = (
+    "stored"  # stands in the kept configuration where a secret stood; the secret itself is sealed elsewhere
+)
 
 
 @dataclass
@@ -84,7 +86,9 @@ def _apply(config: PracticeConfig, secrets: dict[str, str], webhook_secret: str)
     return applied
 
 
-def _apply_caspio(applied: Applied, config: PracticeConfig, secrets: dict[str, str], webhook_secret: str) -> None:
+def _apply_caspio(
+    applied: Applied, config: PracticeConfig, secrets: dict[str, str], webhook_secret: str
+) -> None:
     host = urlsplit(config.caspio.url).netloc
     connection = Connection.objects.filter(practice=applied.practice, peer="caspio").first()
     if connection is None:

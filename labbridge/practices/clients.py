@@ -36,7 +36,9 @@ class NotConnected(Exception):
 def caspio_connection(practice: Practice) -> Connection:
     connection = Connection.objects.filter(practice=practice, peer="caspio").first()
     if connection is None:
-        raise NotConnected(f"The practice {practice.slug} has no Caspio account: run `labbridge practice apply`.")
+        raise NotConnected(
+            f"The practice {practice.slug} has no Caspio account: run `labbridge practice apply`."
+        )
     return connection
 
 
@@ -49,7 +51,9 @@ def rupa_connection(practice: Practice) -> Connection:
     """The connection to read with: any of the practice's, since each sees its whole clinic (rupa-api.md 3)."""
     usable = rupa_connections(practice)
     if not usable:
-        raise NotConnected(f"The practice {practice.slug} is not connected to Rupa: run `labbridge rupa connect`.")
+        raise NotConnected(
+            f"The practice {practice.slug} is not connected to Rupa: run `labbridge rupa connect`."
+        )
     return usable[0]
 
 
@@ -81,7 +85,9 @@ class _RupaTokens:
     def load(self) -> TokenPair | None:
         connection = Connection.objects.get(pk=self._id)
         held = connection.credentials or {}
-        if connection.state != ConnectionState.ACTIVE or not (held.get("refresh_token") or held.get("access_token")):
+        if connection.state != ConnectionState.ACTIVE or not (
+            held.get("refresh_token") or held.get("access_token")
+        ):
             return None
         return TokenPair(
             access_token=held.get("access_token") or "",

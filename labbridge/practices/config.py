@@ -10,7 +10,15 @@ from typing import Annotated, Literal
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 #: Caspio: letters, digits and underscores, starting with a letter, at most 32 (caspio-api.md 3.5).
 CASPIO_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,31}")
@@ -169,7 +177,9 @@ def resolve_secret(value: str, name: str) -> str:
         try:
             return path.read_text(encoding="utf-8").strip()
         except (OSError, UnicodeDecodeError) as error:
-            raise ConfigProblem(f"{name}: the file {path} cannot be read ({type(error).__name__}).") from error
+            raise ConfigProblem(
+                f"{name}: the file {path} cannot be read ({type(error).__name__})."
+            ) from error
     return value
 
 

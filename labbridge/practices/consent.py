@@ -54,7 +54,9 @@ def finish(state: str, code: str, error: str) -> Connection:
 
 def _take(state: str) -> Consent:
     with transaction.atomic():
-        consent = Consent.objects.select_for_update().filter(state_hash=_hash(state)).first() if state else None
+        consent = (
+            Consent.objects.select_for_update().filter(state_hash=_hash(state)).first() if state else None
+        )
         if consent is None or not consent.usable(timezone.now()):
             raise ConsentProblem("This link was used already or is too old. Start again from Connect.")
         consent.finished_at = timezone.now()
@@ -75,9 +77,15 @@ def _connect(consent: Consent, code: str, error: str) -> Connection:
     try:
         pair = rupa_auth(practice).exchange(code)
     except PeerError as problem:
-        raise ConsentProblem(f"Rupa did not accept the authorisation code ({problem}). Start again.") from None
+        raise ConsentProblem(
+            f"Rupa did not accept the authorisation code ({problem}). Start again."
+        ) from None
     connection = Connection.objects.create(
-        practice=practice, peer="rupa", account=f"new:{consent.pk}", credentials={}, state=ConnectionState.ACTIVE
+        practice=practice,
+        peer="rupa",
+        account=f"new:{consent.pk}",
+        credentials={},
+        state=ConnectionState.ACTIVE,
     )
     store_pair(connection.pk, pair)
     return _named(Connection.objects.get(pk=connection.pk))

@@ -47,11 +47,15 @@ class Connection(models.Model):
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     practice = models.ForeignKey(Practice, on_delete=models.PROTECT, related_name="connections")
     peer = models.CharField(max_length=16)
-    account = models.CharField(max_length=255)  # Caspio: host of the account; Rupa: practitioner's e-mail or id
+    account = models.CharField(
+        max_length=255
+    )  # Caspio: host of the account; Rupa: practitioner's e-mail or id
     state = models.CharField(max_length=12, choices=ConnectionState.choices, default=ConnectionState.ACTIVE)
     problem = models.CharField(max_length=300, default="")
     credentials = SealedJSONField(null=True)  # client id and secret, tokens, webhook secret
-    given_tokens = models.JSONField(default=list)  # keyed hashes of refresh tokens that practice.toml ever gave
+    given_tokens = models.JSONField(
+        default=list
+    )  # keyed hashes of refresh tokens that practice.toml ever gave
     token_version = models.PositiveIntegerField(default=0)  # grows with each stored pair; never goes back
     spellings = models.JSONField(default=dict)  # which paths this peer answers to
     changed_at = models.DateTimeField(auto_now=True)

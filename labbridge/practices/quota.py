@@ -44,7 +44,13 @@ class SharedLimiter:
     @property
     def _values(self) -> dict[str, str | float]:
         burst = max(1.0, min(MAX_BURST, self.ceiling))
-        return {"account": self.account, "ceiling": self.ceiling, "burst": burst, "growth": GROWTH, "slowest": SLOWEST}
+        return {
+            "account": self.account,
+            "ceiling": self.ceiling,
+            "burst": burst,
+            "growth": GROWTH,
+            "slowest": SLOWEST,
+        }
 
     def acquire(self, cost: int = 1) -> None:
         """Wait for our turn. Turns are handed out in the order of asking, across all processes."""
@@ -73,4 +79,6 @@ class SharedMeter:
     def count(self, purpose: str, calls: int = 1) -> None:
         today = datetime.now(self.zone).date()
         with connection.cursor() as cursor:
-            cursor.execute("SELECT practices_count_calls(%s, %s, %s, %s)", [self.account, purpose, today, calls])
+            cursor.execute(
+                "SELECT practices_count_calls(%s, %s, %s, %s)", [self.account, purpose, today, calls]
+            )

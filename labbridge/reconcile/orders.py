@@ -10,14 +10,18 @@ from django.db import transaction
 
 from labbridge.handlers.orders import take_snapshot
 from labbridge.peers.rupa.types import OrderSnapshot
-from labbridge.practices.clients import rupa, rupa_connections, NotConnected
+from labbridge.practices.clients import NotConnected, rupa, rupa_connections
 from labbridge.practices.models import Practice
 
 Progress = Callable[[int], None]
 
 
 def pull_orders(
-    practice: Practice, *, since: date | None = None, progress: Progress = lambda _read: None, dry_run: bool = False
+    practice: Practice,
+    *,
+    since: date | None = None,
+    progress: Progress = lambda _read: None,
+    dry_run: bool = False,
 ) -> Counter[str]:
     """Read every order that the practice's connections see; merge and queue what differs.
 
@@ -31,7 +35,9 @@ def pull_orders(
     """
     connections = rupa_connections(practice)
     if not connections:
-        raise NotConnected(f"The practice {practice.slug} is not connected to Rupa: run `labbridge rupa connect`.")
+        raise NotConnected(
+            f"The practice {practice.slug} is not connected to Rupa: run `labbridge rupa connect`."
+        )
     start = datetime.combine(since, time.min, tzinfo=practice.zone) if since else None
     counts: Counter[str] = Counter(read=0, changed=0, unchanged=0, older=0)
     seen: set[str] = set()

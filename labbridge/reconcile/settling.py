@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 from django.db import connection
-from django.db.models import F, Q
+from django.db.models import F, Q, QuerySet
 
 from labbridge.engine.worker import run_until_idle
 from labbridge.mirror.models import Order
@@ -30,7 +30,7 @@ def settle_practice(practice: Practice, progress: Progress = lambda _done, _tota
     return {"filed": Order.objects.filter(practice=practice).count() - waiting, "waiting": waiting}
 
 
-def _unsettled(practice: Practice):  # type: ignore[no-untyped-def]  # a queryset of orders
+def _unsettled(practice: Practice) -> QuerySet[Order]:
     behind = Q(filed_revision__lt=F("revision"))
     return Order.objects.filter(practice=practice).filter(behind | ~Q(pull_problem=""))
 

@@ -23,7 +23,9 @@ class _Opened:
     def __init__(self, field: SealedField) -> None:
         self.field = field
 
-    def __get__(self, instance: models.Model | None, owner: type[models.Model]) -> Any:  # any: JSON, text or bytes
+    def __get__(
+        self, instance: models.Model | None, owner: type[models.Model]
+    ) -> Any:  # any: JSON, text or bytes
         if instance is None:
             return self
         value = instance.__dict__.get(self.field.attname)
@@ -36,7 +38,7 @@ class _Opened:
         instance.__dict__[self.field.attname] = value
 
 
-class SealedField(models.BinaryField):
+class SealedField(models.BinaryField):  # type: ignore[type-arg]  # Django's class takes no arguments at run time
     """Bytes. The row's key must be known before the first save, so such models use a UUID key."""
 
     def contribute_to_class(self, cls: type[models.Model], name: str, private_only: bool = False) -> None:
@@ -57,7 +59,7 @@ class SealedField(models.BinaryField):
     def from_db_value(self, value: Any, _expression: Any, _connection: BaseDatabaseWrapper) -> Sealed | None:
         return None if value is None else Sealed(bytes(value))
 
-    def pre_save(self, model_instance: models.Model, add: bool) -> Sealed | None:
+    def pre_save(self, model_instance: models.Model, add: bool) -> Sealed | None:  # noqa: ARG002  # Django's shape
         value = model_instance.__dict__.get(self.attname)
         if value is None or isinstance(value, Sealed):
             return value
@@ -68,7 +70,7 @@ class SealedField(models.BinaryField):
             raise TypeError(f"{self.name} is sealed: save it through its row, not by filter or update()")
         return super().get_db_prep_value(value, connection, prepared)
 
-    def value_to_string(self, obj: models.Model) -> str:
+    def value_to_string(self, obj: models.Model) -> str:  # noqa: ARG002  # Django's shape
         raise TypeError(f"{self.name} is sealed and is not serialised")
 
 

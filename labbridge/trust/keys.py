@@ -12,9 +12,9 @@ import os
 from functools import cache
 
 from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
-from cryptography.hazmat.primitives import hashes
 from django.conf import settings
 
 VERSION = b"\x01"
@@ -47,7 +47,9 @@ class Keyring:
             raise CannotOpen("A stored value is not in the sealed form.")
         cipher = self._ciphers.get(bytes(sealed[1 : 1 + KEY_ID_LENGTH]))
         if cipher is None:
-            raise CannotOpen("A stored value was sealed with a key that LABBRIDGE_ENCRYPTION_KEYS no longer holds.")
+            raise CannotOpen(
+                "A stored value was sealed with a key that LABBRIDGE_ENCRYPTION_KEYS no longer holds."
+            )
         try:
             return cipher.decrypt(sealed[1 + KEY_ID_LENGTH : _HEAD], sealed[_HEAD:], place)
         except InvalidTag:

@@ -119,7 +119,12 @@ def _receive_caspio(request: HttpRequest, slug: str) -> str:
     except caspio.NotReadable:
         raise Refused(UNREADABLE, "unreadable") from None
     except caspio.NotTrusted as error:
-        log.info("webhooks.caspio_untrusted", practice=slug, header_names=sorted(request.headers), reason=str(error))
+        log.info(
+            "webhooks.caspio_untrusted",
+            practice=slug,
+            header_names=sorted(request.headers),
+            reason=str(error),
+        )
         raise Refused(UNTRUSTED, "secret") from None
     return _record(
         Event(
