@@ -27,6 +27,7 @@ from pydantic import (
 )
 
 PREFIX = "LABBRIDGE_"
+SANDBOX_API = "https://api-sandbox.rupahealth.com"  #: rupa-api.md 2
 MAX_WEBHOOK_BYTES = 10 * 1024 * 1024  #: design.md 6.4
 
 
@@ -79,6 +80,14 @@ class Deployment(BaseModel):
     max_result_mb: int = Field(default=25, ge=1, le=200)
     log_level: str = "INFO"
 
+    @model_validator(mode="before")
+    @classmethod
+    def _sandbox_addresses(cls, values: dict[str, Any]) -> dict[str, Any]:
+        """The sandbox has an API host of its own (rupa-api.md 2)."""
+        if str(values.get("rupa_sandbox", "")).lower() not in {"1", "true", "yes", "on"}:
+            return values
+        return {"rupa_api_url": SANDBOX_API, "rupa_token_url": f"{SANDBOX_API}/oauth/token", **values}
+
     @field_validator("data_dir")
     @classmethod
     def _absolute(cls, value: Path) -> Path:
@@ -96,6 +105,9 @@ class Deployment(BaseModel):
             loopback_default = name == "public_url" and "public_url" not in self.model_fields_set
             if problem and not loopback_default:
                 raise ValueError(f"{PREFIX}{name.upper()} {problem}")
+        if self.rupa_sandbox and "rupa_authorize_url" not in self.model_fields_set:
+            # The sandbox's consent page is not documented (rupa-api.md 2), so it is never guessed.
+            raise ValueError(f"{PREFIX}RUPA_SANDBOX also needs {PREFIX}RUPA_AUTHORIZE_URL: ask Rupa for it")
         if self.database_url and not self.database_url.startswith(("postgresql://", "postgres://")):
             raise ValueError(f"{PREFIX}DATABASE_URL must start with postgresql://")
         return self
