@@ -81,9 +81,11 @@ class _RupaTokens:
 
     def __init__(self, connection: Connection) -> None:
         self._id = connection.pk
+        self.version = connection.token_version  #: of the pair that was loaded last
 
     def load(self) -> TokenPair | None:
         connection = Connection.objects.get(pk=self._id)
+        self.version = connection.token_version
         held = connection.credentials or {}
         if connection.state != ConnectionState.ACTIVE or not (
             held.get("refresh_token") or held.get("access_token")
@@ -156,27 +158,28 @@ def caspio(practice: Practice, purpose: str) -> Iterator[Caspio]:
         client.close()
 
 
-def rupa_auth(practice: Practice) -> RupaAuth:
+@contextmanager
+def rupa_auth(practice: Practice) -> Iterator[RupaAuth]:
     """The authorization server, for this deployment's OAuth application."""
     deployment = settings.DEPLOYMENT
     token_url = urlsplit(deployment.rupa_token_url)
-    http = Http(
+    with Http(
         "rupa",
         f"{token_url.scheme}://{token_url.netloc}",
         limiter=_rupa_limiter(),
         meter=SharedMeter("rupa", practice.zone),
         allow_http=deployment.allow_http_peers,
         explain=explain,
-    )
-    return RupaAuth(
-        http,
-        authorize_url=deployment.rupa_authorize_url,
-        token_url=deployment.rupa_token_url,
-        client_id=deployment.rupa_client_id,
-        client_secret=deployment.rupa_client_secret,
-        redirect_uri=f"{deployment.public_url}/rupa/callback",
-        assumptions=RUPA_ASSUMPTIONS,
-    )
+    ) as http:
+        yield RupaAuth(
+            http,
+            authorize_url=deployment.rupa_authorize_url,
+            token_url=deployment.rupa_token_url,
+            client_id=deployment.rupa_client_id,
+            client_secret=deployment.rupa_client_secret,
+            redirect_uri=f"{deployment.public_url}/rupa/callback",
+            assumptions=RUPA_ASSUMPTIONS,
+        )
 
 
 def _rupa_limiter() -> SharedLimiter:
@@ -189,32 +192,40 @@ def rupa(connection: Connection, purpose: str) -> Iterator[Rupa]:
     deployment = settings.DEPLOYMENT
     practice = connection.practice
     spellings = Spellings.load(connection.spellings) if connection.spellings else Spellings()
-    client = Rupa(
-        deployment.rupa_api_url,
-        Tokens(rupa_auth(practice), _RupaTokens(connection), assumptions=RUPA_ASSUMPTIONS),
-        limiter=_rupa_limiter(),
-        meter=SharedMeter("rupa", practice.zone),
-        allow_http=deployment.allow_http_peers,
-        file_hosts=deployment.rupa_file_hosts,
-        spellings=spellings,
-        assumptions=RUPA_ASSUMPTIONS,
-        purpose=purpose,
-    )
-    try:
-        yield client
-    except ConnectionEnded:
-        mark_lost(connection)
-        raise
-    finally:
-        known = dict(spellings.dump())
-        if known != connection.spellings:
-            Connection.objects.filter(pk=connection.pk).update(spellings=known)
-        client.close()
+    tokens = _RupaTokens(connection)
+    with (
+        rupa_auth(practice) as auth,
+        Rupa(
+            deployment.rupa_api_url,
+            Tokens(auth, tokens, assumptions=RUPA_ASSUMPTIONS),
+            limiter=_rupa_limiter(),
+            meter=SharedMeter("rupa", practice.zone),
+            allow_http=deployment.allow_http_peers,
+            file_hosts=deployment.rupa_file_hosts,
+            spellings=spellings,
+            assumptions=RUPA_ASSUMPTIONS,
+            purpose=purpose,
+        ) as client,
+    ):
+        try:
+            yield client
+        except ConnectionEnded:
+            mark_lost(connection, tokens.version)
+            raise
+        finally:
+            known = dict(spellings.dump())
+            if known != connection.spellings:
+                Connection.objects.filter(pk=connection.pk).update(spellings=known)
 
 
-def mark_lost(connection: Connection) -> None:
-    """`invalid_grant` is final: a person must reconnect, and until then nothing is tried with it."""
-    Connection.objects.filter(pk=connection.pk, state=ConnectionState.ACTIVE).update(
+def mark_lost(connection: Connection, token_version: int) -> None:
+    """`invalid_grant` is final: a person must reconnect, and until then nothing is tried with it.
+
+    `token_version` is that of the pair which was refused: a newer one, brought by a person meanwhile, stays.
+    """
+    Connection.objects.filter(
+        pk=connection.pk, state=ConnectionState.ACTIVE, token_version=token_version
+    ).update(
         state=ConnectionState.RECONNECT,
         problem="Rupa no longer accepts this authorisation. Reconnect with `labbridge rupa connect`.",
     )

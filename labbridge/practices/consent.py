@@ -32,7 +32,8 @@ def begin(practice: Practice, started_by: str) -> Journey:
     """Where to send the practitioner."""
     state = secrets.token_urlsafe(32)
     consent = Consent.objects.create(practice=practice, state_hash=_hash(state), started_by=started_by)
-    return Journey(consent, rupa_auth(practice).authorize_url(state))
+    with rupa_auth(practice) as auth:
+        return Journey(consent, auth.authorize_url(state))
 
 
 def finish(state: str, code: str, error: str) -> Connection:
@@ -75,7 +76,8 @@ def _connect(consent: Consent, code: str, error: str) -> Connection:
         raise ConsentProblem("Rupa did not send an authorisation code. Start again from Connect.")
     practice = consent.practice
     try:
-        pair = rupa_auth(practice).exchange(code)
+        with rupa_auth(practice) as auth:
+            pair = auth.exchange(code)
     except PeerError as problem:
         raise ConsentProblem(
             f"Rupa did not accept the authorisation code ({problem}). Start again."

@@ -1,0 +1,294 @@
+"""What tests of the service share: running simulators, a practice between them, jobs and deliveries.
+
+All of it needs `pytest.mark.django_db(transaction=True)`: peers are called under advisory locks and jobs run in
+threads of their own, which see committed rows only.
+
+- `caspio_sim`, `rupa_sim`: both simulators, each with a temporary file, in a thread on a free loopback port.
+  `.url`, `.app` (the simulator itself: `.app.faults`, `.app.dump()`), `.call(method, path, json)`,
+  `.fault(kind, **rule)`, `.requests()` (the calls received, without those of the test itself).
+  `rupa_sim` makes people and orders too: `.patient(1)`, `.order(patient, "DUTCH Complete")`, `.act(order, "pay")`,
+  `.events()` (raw bodies, oldest first).
+- `deployment(**changed)`: `settings.DEPLOYMENT` with other values until the test ends.
+- `practice`: the practice "willow", applied, provisioned and connected to both. `practice_toml` is its file's text.
+- `add_patient(1)`: one invented person on both sides, as `{"key": "P-1", "id": "pat_…", …}`.
+- `run_jobs()`: run what is due, by the real worker; `run_jobs(waiting=True)` also what waits for its next attempt.
+- `deliver(body)`: a signed `POST /webhooks/rupa`; `deliver_all()` delivers every event of the simulator once more.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import hmac
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+from waitress.server import create_server
+
+from labbridge.simulators import caspio as caspio_simulator
+from labbridge.simulators import rupa as rupa_simulator
+from tests.world import PRACTICE_TOML
+
+SIGNING_SECRET = "whsec_tests"  # as tests/settings.py has it
+ENGINE_TABLES = ("procrastinate_jobs", "procrastinate_workers", "practices_rate")
+
+
+# -- the database ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture(autouse=True)
+def _empty_engine(request: pytest.FixtureRequest) -> None:
+    """Django empties its own tables after a test that commits; the engine's are not its own."""
+    marker = request.node.get_closest_marker("django_db")
+    if marker is None or not marker.kwargs.get("transaction"):
+        return
+    request.getfixturevalue("transactional_db")
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        cursor.execute(f"TRUNCATE {', '.join(ENGINE_TABLES)} CASCADE")
+
+
+# -- simulators ------------------------------------------------------------------------------------------
+
+
+class Running:
+    """A simulator behind a real socket."""
+
+    def __init__(self, app: Any, url: str) -> None:
+        self.app, self.url = app, url
+        self.http = httpx2.Client(base_url=url, timeout=30)
+
+    def call(self, method: str, path: str, body: Any = None) -> Any:
+        answer = self.http.request(method, path, json=body)
+        assert answer.status_code < 400, f"{method} {path}: {answer.status_code} {answer.text[:500]}"
+        if "json" in answer.headers.get("content-type", ""):
+            return answer.json()
+        return answer.content
+
+    def fault(self, kind: str, **rule: Any) -> None:
+        """Misbehave: see labbridge/simulators/faults.py for kinds and rules."""
+        self.call("POST", "/_sim/faults", {"kind": kind, **rule})
+
+    def heal(self) -> None:
+        self.call("DELETE", "/_sim/faults")
+
+    def requests(self) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = self.call("GET", "/_sim/requests")
+        return [one for one in found if not one["path"].startswith("/_sim")]
+
+    def forget_requests(self) -> None:
+        self.call("DELETE", "/_sim/requests")
+
+
+class RunningCaspio(Running):
+    def tables(self) -> dict[str, list[dict[str, Any]]]:
+        found: dict[str, list[dict[str, Any]]] = self.app.dump()
+        return found
+
+    def add(self, table: str, *rows: dict[str, Any]) -> list[int]:
+        """Insert rows the way an import does: no webhook fires. Returns their PK_IDs."""
+        keys: list[int] = self.call("POST", "/_sim/import", {"table": table, "rows": list(rows)})["keys"]
+        return keys
+
+
+class RunningRupa(Running):
+    def patient(self, number: int, **more: Any) -> dict[str, Any]:
+        body = {"practitioner": rupa_simulator.practitioner_id("Ada"), **person(number), **more}
+        made: dict[str, Any] = self.call("POST", "/_sim/patients", body)
+        return made
+
+    def order(self, patient: str, *tests: str, paid: bool = True, **more: Any) -> str:
+        """An order made at Rupa by test names (DUTCH Complete when left out), submitted and paid."""
+        known = {test["name"]: test["id"] for test in self.call("GET", "/_sim/state")["lab_tests"]}
+        chosen = [known[name] for name in tests or ("DUTCH Complete",)]
+        made = str(self.call("POST", "/_sim/orders", {"patient": patient, "lab_tests": chosen, **more})["id"])
+        if paid:
+            self.act(made, "pay")
+        return made
+
+    def act(self, order: str, action: str, **more: Any) -> Any:
+        return self.call("POST", f"/_sim/orders/{order}/{action}", more)
+
+    def options(self, **changed: Any) -> None:
+        self.call("POST", "/_sim/options", changed)
+
+    def events(self) -> list[bytes]:
+        listed = self.call("GET", "/_sim/events")
+        return [self.http.get(f"/_sim/events/{event['id']}").content for event in listed]
+
+
+def person(number: int) -> dict[str, str]:
+    """Somebody whom nobody could mistake for a person."""
+    return {
+        "first_name": f"Testa{number}",
+        "last_name": f"Sampleperson{number}",
+        "email": f"testa{number}@patients.example",
+        "birthday": f"19{60 + number % 40}-0{1 + number % 9}-15",
+    }
+
+
+@contextlib.contextmanager
+def _served(app: Any) -> Iterator[str]:
+    server = create_server(app, host="127.0.0.1", port=0, threads=8)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.effective_port}"
+    finally:
+        server.close()
+        thread.join(5)
+
+
+@pytest.fixture
+def caspio_sim(tmp_path: Path) -> Iterator[RunningCaspio]:
+    app = caspio_simulator.create_app(
+        tmp_path / "caspio.sqlite",
+        client_id="client",
+        client_secret="secret of caspio",
+        deliver=False,
+        retry_seconds=(0.2, 0.5),
+    )
+    caspio_simulator.seed_practice(app.account, 0)
+    with _served(app) as url:
+        running = RunningCaspio(app, url)
+        yield running
+        running.http.close()
+    app.close()
+
+
+@pytest.fixture
+def rupa_sim(tmp_path: Path) -> Iterator[RunningRupa]:
+    app = rupa_simulator.create_app(
+        tmp_path / "rupa.sqlite",
+        client_id="app_tests",
+        client_secret="secret of the tests",
+        signing_secret=SIGNING_SECRET,
+        send=False,
+        time_scale=0.001,
+    )
+    with _served(app) as url:
+        running = RunningRupa(app, url)
+        yield running
+        running.http.close()
+    app.close()
+
+
+# -- the service between them ----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def deployment(settings: Any) -> Callable[..., Any]:
+    def change(**changed: Any) -> Any:
+        settings.DEPLOYMENT = settings.DEPLOYMENT.model_copy(update=changed)
+        return settings.DEPLOYMENT
+
+    return change
+
+
+@pytest.fixture
+def practice_toml(caspio_sim: RunningCaspio, rupa_sim: RunningRupa) -> str:
+    pair = rupa_sim.call("POST", "/_sim/tokens", {})
+    return PRACTICE_TOML.format(caspio=caspio_sim.url, rate=100, refresh_token=pair["refresh_token"])
+
+
+@pytest.fixture
+def connected_deployment(rupa_sim: RunningRupa, deployment: Callable[..., Any]) -> Any:
+    """The deployment whose Rupa is the simulator."""
+    return deployment(
+        rupa_api_url=rupa_sim.url,
+        rupa_authorize_url=f"{rupa_sim.url}/oauth/authorize",
+        rupa_token_url=f"{rupa_sim.url}/oauth/token",
+        rupa_calls_per_second=100.0,
+        allow_http_peers=True,
+    )
+
+
+@pytest.fixture
+def practice(practice_toml: str, connected_deployment: Any) -> Any:
+    from labbridge.filing.provision import provision
+    from labbridge.handlers.connections import learn_now
+    from labbridge.practices.apply import apply
+    from labbridge.practices.config import parse
+
+    applied = apply(parse(practice_toml))
+    for connection in applied.new_authorisations:
+        learn_now(str(connection.pk))
+    done = provision(applied.practice)
+    assert not done.problems
+    return applied.practice
+
+
+@pytest.fixture
+def add_patient(caspio_sim: RunningCaspio, rupa_sim: RunningRupa) -> Callable[..., dict[str, Any]]:
+    def add(number: int, **more: Any) -> dict[str, Any]:
+        """One person on both sides; `more` are further columns of the Caspio row."""
+        known = person(number)
+        made = rupa_sim.patient(number)
+        row = {
+            "Patient_ID": f"P-{number}",
+            "First_Name": known["first_name"],
+            "Last_Name": known["last_name"],
+            "Email": known["email"],
+            "Date_of_Birth": f"{known['birthday']}T00:00:00",
+            **more,
+        }
+        (pk_id,) = caspio_sim.add("Patients", row)
+        return {**known, "key": f"P-{number}", "id": made["id"], "pk_id": pk_id}
+
+    return add
+
+
+@pytest.fixture
+def run_jobs() -> Callable[..., None]:
+    from django.db import connection
+
+    from labbridge.engine.worker import run_until_idle
+
+    def run(*, waiting: bool = False, rounds: int = 20) -> None:
+        """Run all jobs that are due, and those they defer; with `waiting` also what is scheduled for later."""
+        run_until_idle()
+        for _ in range(rounds if waiting else 0):
+            with connection.cursor() as cursor:
+                cursor.execute(
+                    "UPDATE procrastinate_jobs SET scheduled_at = now() WHERE status = 'todo' AND scheduled_at > now()"
+                )
+                if not cursor.rowcount:
+                    return
+            run_until_idle()
+
+    return run
+
+
+def signature(body: bytes, secret: str = SIGNING_SECRET, at: float | None = None) -> str:
+    moment = str(int(time.time() if at is None else at))
+    digest = hmac.new(secret.encode(), f"{moment}.".encode() + body, hashlib.sha256).hexdigest()
+    return f"t={moment},v1={digest}"
+
+
+@pytest.fixture
+def deliver(client: Any) -> Callable[..., Any]:
+    def post(body: bytes | dict[str, Any], **headers: str) -> Any:
+        """Deliver one event as Rupa would; a header given here replaces ours. Returns the answer."""
+        raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+        given = {"Rupa-Signature": signature(raw), **headers}
+        return client.post("/webhooks/rupa", raw, content_type="application/json", headers=given)
+
+    return post
+
+
+@pytest.fixture
+def deliver_all(rupa_sim: RunningRupa, deliver: Callable[..., Any]) -> Callable[[], int]:
+    def post() -> int:
+        bodies = rupa_sim.events()
+        for body in bodies:
+            assert deliver(body).status_code == 200
+        return len(bodies)
+
+    return post
