@@ -35,7 +35,7 @@ Answered = tuple[int, list[tuple[str, str]], bytes]
 ErrorBody = Callable[["WSGIEnvironment", int, str], tuple[list[tuple[str, str]], bytes]]
 
 
-class ConnectionDropped(  # noqa: N818  (an event that was ordered, not a mistake)
+class ConnectionDropped(
     ClientDisconnected,  # type: ignore[misc]  # waitress has no types
     ConnectionResetError,
 ):

@@ -12,7 +12,7 @@ from labbridge.simulators.caspio.account import Account
 REFRESH_SECONDS = 365 * 86_400
 
 
-class TokenRefused(Exception):  # noqa: N818  (the peer's answer, not a fault of ours)
+class TokenRefused(Exception):
     """Answered as `{"error": code}`; the exact body is unknown, this is ASP.NET's (caspio-api.md 1 C)."""
 
     def __init__(self, code: str) -> None:

@@ -1,6 +1,7 @@
 """Pages that look like a practice's DataPages: patients, orders, results, catalogue, and a datasheet."""
 
 from typing import Any
+from urllib.parse import quote
 
 from flask import Blueprint, Response, redirect, render_template, request, url_for
 
@@ -21,11 +22,6 @@ OWN_PREFIX = "Rupa_"  # fields that Labbridge fills: shown on the patient's page
 @routes.app_context_processor
 def surroundings() -> dict[str, Any]:
     return {"options": account_of().options, "order_links": order_links}
-
-
-@routes.app_errorhandler(404)
-def not_found(_error: Exception) -> Any:
-    return render_template("notice.html", title="Not found", text="There is no such page."), 404
 
 
 # --- patients -------------------------------------------------------------------------------------
@@ -242,8 +238,8 @@ def order_links(key: str) -> dict[str, str | None]:
     options = account_of().options
     ours = None
     if options.labbridge_url and options.practice_slug:
-        ours = f"{options.labbridge_url.rstrip('/')}/order/{options.practice_slug}?patient={key}"
-    theirs = options.rupa_order_url.replace("{patient}", key) if options.rupa_order_url else None
+        ours = f"{options.labbridge_url.rstrip('/')}/order/{options.practice_slug}?patient={quote(key)}"
+    theirs = options.rupa_order_url.replace("{patient}", quote(key)) if options.rupa_order_url else None
     return {"labbridge": ours, "rupa": theirs}
 
 

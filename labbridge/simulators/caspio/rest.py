@@ -107,8 +107,9 @@ def install(app: Flask, account: Account) -> None:
 
     @app.errorhandler(HTTPException)
     def failed(error: HTTPException) -> Any:
-        if not request.path.startswith("/integrations"):
-            return error
+        if not request.path.startswith(PROGRAMS):
+            page = render_template("notice.html", title=error.name, text=error.description)
+            return page, error.code or 500
         status = error.code or 500
         return _answered(status, CODES.get(status, "InternalError"), error.name)
 

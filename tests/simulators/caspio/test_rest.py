@@ -125,7 +125,12 @@ def test_a_long_address_is_refused_by_the_length_it_has_at_caspio(orders):
 
 def test_unknown_paths_and_methods_have_the_envelope(orders):
     headers = {"Authorization": f"Bearer {orders.token}", "Content-Type": "application/json"}
-    for method, path in (("GET", "/nothing"), ("POST", "/tables/Orders"), ("DELETE", "/tables/Orders")):
+    for method, path in (
+        ("GET", "/nothing"),
+        ("GET", "/views/a/b%0Ac"),
+        ("POST", "/tables/Orders"),
+        ("DELETE", "/tables/Orders"),
+    ):
         answer = orders.http.open(BASE + path, method=method, headers=headers)
         assert answer.status_code in (404, 405)
         assert set(answer.json) == {"Code", "Message", "Resource", "RequestId"}
