@@ -6,13 +6,14 @@ turned into `JobFailed` before the engine sees it, because an exception's text a
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import structlog
-from django.db import close_old_connections
+from django.db import InterfaceError, OperationalError, close_old_connections
 from django.utils import timezone
 from procrastinate import BaseRetryStrategy, JobContext, RetryDecision
 from procrastinate.contrib.django import app
@@ -84,7 +85,7 @@ def task(
                     log.warning(event, attempt=job.attempts + 1, reason=failure.reason)
                     note = on_retry if again else on_dead
                     if note is not None:
-                        note(failure.reason, **ids)
+                        _note(note, failure.reason, ids)
                     raise failure from None
 
         app.task(name=name, pass_context=True, retry=_Strategy(policy))(run)
@@ -92,6 +93,13 @@ def task(
         return Task(name, function, policy)
 
     return register
+
+
+def _note(note: OnFailure, reason: str, ids: dict[str, Any]) -> None:
+    """Tell people; while the database is away nobody can be told, and the job still has to be retried."""
+    close_old_connections()
+    with contextlib.suppress(OperationalError, InterfaceError):
+        note(reason, **ids)
 
 
 @dataclass(frozen=True)
@@ -140,6 +148,8 @@ def _scrubbed(error: Exception) -> JobFailed:
         return JobFailed(error.reason, retry=True, retry_after=error.retry_after)
     if isinstance(error, PeerError):
         return JobFailed(f"{error}. {error.advice}", retry=True, retry_after=error.retry_after)
+    if isinstance(error, OperationalError | InterfaceError):
+        return JobFailed("The database was away for a moment.", retry=True)
     where = _where(error)
     log.error("engine.surprise", exception_type=type(error).__name__, function=where)
     return JobFailed(
