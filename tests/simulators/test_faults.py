@@ -1,13 +1,11 @@
 import http.client
 import json
-import threading
-from contextlib import contextmanager
 
 import pytest
-from waitress.server import create_server
 from werkzeug.test import Client
 
 from labbridge.simulators.faults import ConnectionDropped, Faults
+from tests.simulators.caspio.conftest import served
 
 
 class App:
@@ -78,25 +76,10 @@ def test_reset_ends_without_an_answer(client, app, kind, reached):
     assert client.get("/_sim/requests").json[0]["status"] is None
 
 
-@contextmanager
-def served(wsgi):
-    server = create_server(wsgi, host="127.0.0.1", port=0)
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    try:
-        yield server.effective_port
-    finally:
-        server.close()
-        thread.join(5)
-
-
-@pytest.mark.filterwarnings(
-    "ignore::ResourceWarning"
-)  # waitress leaves its trigger's socket to the collector
 def test_reset_closes_a_real_socket(faults):
     faults.add({"kind": "reset_after", "times": 1})
-    with served(faults) as port:
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    with served(faults) as address:
+        connection = http.client.HTTPConnection(address.removeprefix("http://"), timeout=5)
         connection.request("GET", "/x")
         with pytest.raises(http.client.RemoteDisconnected):
             connection.getresponse()

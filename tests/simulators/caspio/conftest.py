@@ -5,6 +5,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import quote, urlencode
 
 import pytest
+from waitress.server import create_server
 from werkzeug.test import Client
 
 from labbridge.simulators.caspio import create_app
@@ -175,13 +176,13 @@ def receiver():
 @contextmanager
 def served(wsgi):
     """Run a WSGI app under waitress on a free port."""
-    from waitress.server import create_server
-
     server = create_server(wsgi, host="127.0.0.1", port=0)
     thread = threading.Thread(target=server.run)
     thread.start()
     try:
         yield f"http://127.0.0.1:{server.effective_port}"
     finally:
-        server.close()
+        server.trigger.pull_trigger(server.close)  # closing in the loop's own thread ends it cleanly
         thread.join(5)
+        server.task_dispatcher.shutdown()
+        assert not thread.is_alive()
