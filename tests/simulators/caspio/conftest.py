@@ -182,7 +182,7 @@ def served(wsgi):
     try:
         yield f"http://127.0.0.1:{server.effective_port}"
     finally:
+        server.task_dispatcher.shutdown()  # workers first: they still tell the loop that they are done
         server.trigger.pull_trigger(server.close)  # closing in the loop's own thread ends it cleanly
         thread.join(5)
-        server.task_dispatcher.shutdown()
         assert not thread.is_alive()
