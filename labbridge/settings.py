@@ -371,7 +371,7 @@ CONTENT_SECURITY_POLICY = {
 
 # --- the job engine ---------------------------------------------------------------------------------------
 PROCRASTINATE_AUTODISCOVER_MODULE_NAME = ""  # one literal list of task modules instead (engine/app.py)
-PROCRASTINATE_IMPORT_PATHS = ["labbridge.handlers.jobs"]
+PROCRASTINATE_IMPORT_PATHS = ["labbridge.handlers.jobs", "labbridge.handlers.schedule"]
 
 # --- logs: JSON lines with allow-listed keys only (trust/logs.py) ------------------------------------------
 LOGGING_CONFIG = "labbridge.trust.logs.configure"

@@ -102,6 +102,21 @@ def _note(note: OnFailure, reason: str, ids: dict[str, Any]) -> None:
         note(reason, **ids)
 
 
+def every(cron: str) -> Callable[[Task], Task]:
+    """Have a task without arguments run by the clock, once for all workers together."""
+
+    def schedule(scheduled: Task) -> Task:
+        def defer_now(timestamp: int) -> None:
+            del timestamp  # the tick's own time: a late tick does today's work all the same
+            close_old_connections()
+            scheduled.defer(lock=f"clock:{scheduled.name}")
+
+        app.periodic(cron=cron)(app.task(name=f"{scheduled.name}_by_clock")(defer_now))
+        return scheduled
+
+    return schedule
+
+
 @dataclass(frozen=True)
 class Registered:
     policy: RetryPolicy

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,7 +45,10 @@ def dead() -> list[DeadJob]:
         cursor.execute(
             "SELECT id, task_name, args, attempts FROM procrastinate_jobs WHERE status = 'failed' ORDER BY id"
         )
-        return [DeadJob(*row) for row in cursor.fetchall()]
+        return [
+            DeadJob(job_id, task, json.loads(ids), attempts)
+            for job_id, task, ids, attempts in cursor.fetchall()
+        ]
 
 
 def _number(statement: str) -> int:

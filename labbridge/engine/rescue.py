@@ -6,6 +6,7 @@ seconds and gives them back; that this look-out itself is alive is read from its
 
 from __future__ import annotations
 
+import json
 import threading
 from datetime import timedelta
 from typing import Any
@@ -39,7 +40,7 @@ def rescue_stalled_jobs() -> int:
         cursor.execute(_STALLED, [STALLED_AFTER.total_seconds()])
         stalled = cursor.fetchall()
         for job_id, task_name, args, attempts in stalled:
-            _give_back(cursor, job_id, task_name, args, attempts)
+            _give_back(cursor, job_id, task_name, json.loads(args), attempts)
     Pulse.objects.update_or_create(name=PULSE, defaults={"at": timezone.now()})
     if stalled:
         log.warning("engine.rescued", count=len(stalled))
