@@ -9,12 +9,30 @@ from typing import Any
 from django.db import connection
 
 
-def due() -> int:
-    """Jobs that are running or could run now; schedules and waiting retries do not count (design.md 6.6.4)."""
-    return _number(
-        "SELECT count(*) FROM procrastinate_jobs WHERE status = 'doing' "
-        "OR (status = 'todo' AND (scheduled_at IS NULL OR scheduled_at <= now()))"
-    )
+#: A job is held back by an earlier one of its lock; the engine takes them in the order of their ids.
+_DUE = """
+  job.status = 'todo' AND (job.scheduled_at IS NULL OR job.scheduled_at <= now()) AND NOT EXISTS (
+    SELECT 1 FROM procrastinate_jobs earlier WHERE earlier.lock = job.lock AND earlier.id < job.id
+       AND earlier.status = 'todo' AND earlier.scheduled_at > now())
+"""
+TAKEABLE = f"""
+SELECT EXISTS (SELECT 1 FROM procrastinate_jobs job WHERE {_DUE} AND NOT EXISTS (
+  SELECT 1 FROM procrastinate_jobs other WHERE other.lock = job.lock AND other.status = 'doing')) AS takeable
+"""  # noqa: S608  # our own constant
+
+
+def due(lock_prefix: str = "") -> int:
+    """Jobs that are running or could run now, of the locks that start so.
+
+    Schedules and waiting retries do not count (design.md 6.6.4), nor does what waits behind one.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT count(*) FROM procrastinate_jobs job WHERE (job.status = 'doing' OR ({_DUE})) "  # noqa: S608  # our own constant
+            "AND starts_with(coalesce(job.lock, ''), %s)",
+            [lock_prefix],
+        )
+        return int(cursor.fetchone()[0])
 
 
 def waiting() -> int:

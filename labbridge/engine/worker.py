@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import threading
+from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from typing import Any
 
 import structlog
+from django.db import connections
+from procrastinate import App
 from procrastinate.contrib.django import app
 from procrastinate.jobs import DeleteJobCondition
 
+from labbridge.engine import queue
 from labbridge.engine.rescue import Rescuer
 
 HEARTBEAT_SECONDS = 5.0
@@ -29,8 +37,19 @@ def run(concurrency: int) -> None:
 
 
 def run_until_idle(concurrency: int = 4) -> None:
-    """Run every job that is due now, and those that they defer, then return."""
-    asyncio.run(_run(concurrency, wait=False))
+    """Run every job that is due now, and those that they defer, then return.
+
+    What another worker is at, and what waits behind it or behind a later attempt, is left to them.
+    """
+    asyncio.run(_run_until_idle(concurrency))
+
+
+async def _run_until_idle(concurrency: int) -> None:
+    async with _opened(concurrency) as worker_app:
+        takeable = True
+        while takeable:  # a worker ends when it finds nothing, though the end of its own jobs frees others
+            await _work(worker_app, concurrency, wait=False)
+            takeable = (await worker_app.connector.execute_query_one_async(queue.TAKEABLE))["takeable"]
 
 
 async def _run_for_ever(concurrency: int) -> None:
@@ -41,7 +60,8 @@ async def _run_for_ever(concurrency: int) -> None:
         loop.add_signal_handler(number, stop.set)
     asked = asyncio.create_task(stop.wait())
     while not stop.is_set():
-        worker = asyncio.create_task(_run(concurrency, wait=True))
+        worker = asyncio.create_task(_run(concurrency))
+        loop.set_exception_handler(_end_kept_nowhere(worker))
         await asyncio.wait({worker, asked}, return_when=asyncio.FIRST_COMPLETED)
         if stop.is_set():
             worker.cancel()  # finishes its running jobs
@@ -51,19 +71,61 @@ async def _run_for_ever(concurrency: int) -> None:
             await asyncio.wait({asked}, timeout=PAUSE_SECONDS)
 
 
-async def _run(concurrency: int, *, wait: bool) -> None:
+def _end_kept_nowhere(worker: asyncio.Task[None]) -> Any:
+    """A job whose end could not be written stays marked as running by a living worker: replace that worker."""
+
+    def handle(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        task = context.get("future")
+        if isinstance(task, asyncio.Task) and task.get_name().startswith("process job"):
+            worker.cancel()
+        else:
+            loop.default_exception_handler(context)
+
+    return handle
+
+
+async def _run(concurrency: int) -> None:
+    async with _opened(concurrency) as worker_app:
+        await _work(worker_app, concurrency, wait=True)
+
+
+async def _work(worker_app: App, concurrency: int, *, wait: bool) -> None:
+    await worker_app.run_worker_async(
+        concurrency=concurrency,
+        wait=wait,
+        listen_notify=wait,
+        install_signal_handlers=False,
+        delete_jobs=DeleteJobCondition.SUCCESSFUL,
+        update_heartbeat_interval=HEARTBEAT_SECONDS,
+        stalled_worker_timeout=STALLED_SECONDS,
+        fetch_job_polling_interval=1.0,
+        shutdown_graceful_timeout=20.0,
+    )
+
+
+@asynccontextmanager
+async def _opened(concurrency: int) -> AsyncIterator[App]:
+    """The app for one worker, with a thread for each of its jobs: asyncio's own pool would hold them down."""
     # A second app over the same tasks: deferring from a task goes on through Django's connection, and so stays
     # inside the task's own transaction.
     connector = app.connector.get_worker_connector()  # type: ignore[attr-defined]  # Django's connector has it
     worker_app = app.with_connector(connector)
-    async with worker_app.open_async():
-        await worker_app.run_worker_async(
-            concurrency=concurrency,
-            wait=wait,
-            install_signal_handlers=False,
-            delete_jobs=DeleteJobCondition.SUCCESSFUL,
-            update_heartbeat_interval=HEARTBEAT_SECONDS,
-            stalled_worker_timeout=STALLED_SECONDS,
-            fetch_job_polling_interval=1.0,
-            shutdown_graceful_timeout=20.0,
-        )
+    with ThreadPoolExecutor(concurrency, thread_name_prefix="job") as threads:
+        asyncio.get_running_loop().set_default_executor(threads)
+        try:
+            async with worker_app.open_async():
+                yield worker_app
+        finally:
+            _close_connections(threads, concurrency)
+
+
+def _close_connections(threads: ThreadPoolExecutor, count: int) -> None:
+    """Each thread has its own connection to the database, which nobody else can close."""
+    together = threading.Barrier(count)
+
+    def close() -> None:
+        together.wait()
+        connections.close_all()
+
+    for closed in [threads.submit(close) for _ in range(count)]:
+        closed.result()
