@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import structlog
+from asgiref.sync import sync_to_async
 from django.db import connections
 from procrastinate import App
 from procrastinate.contrib.django import app
@@ -117,6 +118,7 @@ async def _opened(concurrency: int) -> AsyncIterator[App]:
                 yield worker_app
         finally:
             _close_connections(threads, concurrency)
+            await sync_to_async(connections.close_all)()  # of the thread that defers what is due by the clock
 
 
 def _close_connections(threads: ThreadPoolExecutor, count: int) -> None:
