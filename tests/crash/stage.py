@@ -1,0 +1,328 @@
+"""A stage: both simulators behind gates in this process, and the service as real processes that may be killed."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import hashlib
+import hmac
+import json
+import os
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any, Self
+from urllib.parse import urlsplit, urlunsplit
+
+import httpx2
+import psycopg
+
+from labbridge.simulators import caspio as caspio_simulator
+from labbridge.simulators import rupa as rupa_simulator
+from tests.crash.gate import Gate, Watch
+from tests.world import PRACTICE_TOML, ROOT, SIGNING_SECRET, free_port, wait_for
+
+ENCRYPTION_KEY = base64.b64encode(b"one key for every stage of tests").decode()
+#: Stands for the simulator's own address in recorded events, because every stage has another one.
+FILES = "http://files.of.rupa.invalid"
+IGNORED = {"PK_ID", "Synced_At"}  # given by Caspio; the time of the last write
+
+Tables = dict[str, list[dict[str, Any]]]
+
+
+class Stage:
+    """`database` is the URL of a database (which `restore` makes anew), "" the embedded one in the data dir."""
+
+    def __init__(self, folder: Path, database: str = "", **environment: str) -> None:
+        self.folder, self.database = folder, database
+        self.data_dir = folder / "var"
+        folder.mkdir(parents=True, exist_ok=True)
+        self.environment = environment
+        self.port = free_port()
+        self.watch = Watch(self.kill)
+        self.gates = {peer: Gate(peer, self.watch) for peer in ("caspio", "rupa")}
+        self.caspio: Any = None
+        self.rupa: Any = None
+        self.http = httpx2.Client(timeout=30)
+        self._pid: int | None = None
+        self._nursery: subprocess.Popen[str] | None = None
+        self._ordering = threading.Lock()
+        self._states = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.kill()
+        self._close_simulators()
+        if self._nursery is not None:
+            assert self._nursery.stdin is not None
+            self._nursery.stdin.close()
+            self._nursery.wait(timeout=30)
+            assert self._nursery.stdout is not None
+            self._nursery.stdout.close()
+        for gate in self.gates.values():
+            gate.close()
+        self.http.close()
+
+    # -- addresses and environment -------------------------------------------------------------------------
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def env(self) -> dict[str, str]:
+        rupa = self.gates["rupa"].url
+        kept = {k: v for k, v in os.environ.items() if not k.startswith(("LABBRIDGE_", "DJANGO_"))}
+        return {
+            **kept,
+            "PYTHONUNBUFFERED": "1",
+            "LABBRIDGE_DATA_DIR": str(self.data_dir),
+            "LABBRIDGE_DATABASE_URL": self.database,
+            "LABBRIDGE_ENCRYPTION_KEYS": ENCRYPTION_KEY,
+            "LABBRIDGE_SECRET_KEY": "a secret key for every stage of the tests, and nothing else",
+            "LABBRIDGE_BIND": f"127.0.0.1:{self.port}",
+            "LABBRIDGE_PUBLIC_URL": self.url,
+            "LABBRIDGE_ALLOW_HTTP_PEERS": "1",
+            "LABBRIDGE_RUPA_API_URL": rupa,
+            "LABBRIDGE_RUPA_AUTHORIZE_URL": rupa + "/oauth/authorize",
+            "LABBRIDGE_RUPA_TOKEN_URL": rupa + "/oauth/token",
+            "LABBRIDGE_RUPA_CLIENT_ID": "app_stage",
+            "LABBRIDGE_RUPA_CLIENT_SECRET": "secret of rupa on stage",
+            "LABBRIDGE_RUPA_WEBHOOK_SIGNING_SECRET": SIGNING_SECRET,
+            "LABBRIDGE_RUPA_CALLS_PER_SECOND": "100",
+            **self.environment,
+        }
+
+    # -- simulators ----------------------------------------------------------------------------------------
+
+    def open_simulators(self, state: Path | None = None, *, recording: bool = False) -> None:
+        """Fresh ones, or as they were when their files were kept in `state`.
+
+        `recording`: events are to be delivered on other stages too, so files get a placeholder's address.
+        """
+        self._close_simulators()
+        self._states += 1
+        here = self.folder / f"state-{self._states}"
+        here.mkdir()
+        for name in ("caspio.sqlite", "rupa.sqlite") if state else ():
+            shutil.copy(state / name, here / name)  # type: ignore[operator]  # the loop is empty without a state
+        self.caspio = caspio_simulator.create_app(
+            here / "caspio.sqlite", client_id="client", client_secret="secret of caspio", deliver=False
+        )
+        caspio_simulator.seed_practice(self.caspio.account, 0)
+        self.rupa = rupa_simulator.create_app(
+            here / "rupa.sqlite",
+            client_id="app_stage",
+            client_secret="secret of rupa on stage",
+            signing_secret=SIGNING_SECRET,
+            send=False,
+            file_base_url=FILES if recording else "",
+            file_url_lifetime=10_000_000,
+        )
+        self.gates["caspio"].app, self.gates["rupa"].app = self.caspio, self.rupa
+
+    def _close_simulators(self) -> None:
+        for simulator in (self.caspio, self.rupa):
+            if simulator is not None:
+                simulator.close()
+        if self._states:
+            shutil.rmtree(self.folder / f"state-{self._states}")
+
+    def keep_simulators(self, state: Path) -> None:
+        """Keep a copy of both states, from which `open_simulators` goes on."""
+        state.mkdir(parents=True, exist_ok=True)
+        for name in ("caspio.sqlite", "rupa.sqlite"):
+            (state / name).unlink(missing_ok=True)
+            with (
+                contextlib.closing(sqlite3.connect(self.folder / f"state-{self._states}" / name)) as source,
+                contextlib.closing(sqlite3.connect(state / name)) as kept,
+            ):
+                source.backup(kept)
+
+    def call(self, peer: str, method: str, path: str, body: Any = None) -> Any:
+        answer = self.http.request(method, self.gates[peer].url + path, json=body)
+        assert answer.status_code < 400, f"{method} {path}: {answer.status_code} {answer.text[:300]}"
+        return answer.json() if "json" in answer.headers.get("content-type", "") else answer.content
+
+    def call_raw(self, peer: str, path: str) -> bytes:
+        answer = self.http.get(self.gates[peer].url + path)
+        assert answer.status_code == 200
+        return answer.content
+
+    def fault(self, peer: str, kind: str, method: str, path: str, **rule: Any) -> None:
+        self.call(peer, "POST", "/_sim/faults", {"kind": kind, "match": {"method": method, "path": path}, **rule})
+
+    # -- the service ---------------------------------------------------------------------------------------
+
+    def start(self, *arguments: str) -> int:
+        if self._nursery is None:
+            self._nursery = subprocess.Popen(
+                [sys.executable, "-m", "tests.crash.nursery"],
+                env=self.env, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+            )  # fmt: skip
+            assert "ready" in self._heard()
+        return int(self._order({"run": arguments, "log": str(self.folder / f"{arguments[0]}.log")})["pid"])
+
+    def _order(self, order: dict[str, Any]) -> dict[str, Any]:
+        with self._ordering:
+            assert self._nursery is not None and self._nursery.stdin is not None
+            self._nursery.stdin.write(json.dumps(order) + "\n")
+            self._nursery.stdin.flush()
+            return self._heard()
+
+    def _heard(self) -> dict[str, Any]:
+        assert self._nursery is not None and self._nursery.stdout is not None
+        line = self._nursery.stdout.readline()
+        assert line, "the nursery has ended"
+        heard: dict[str, Any] = json.loads(line)
+        return heard
+
+    def run(self, *arguments: str) -> None:
+        """A command to its end, which must be a good one."""
+        status = self._order({"wait": self.start(*arguments)})["status"]
+        said = (self.folder / f"{arguments[0]}.log").read_text()
+        assert status == 0, f"labbridge {' '.join(arguments)}: {status}\n{said[-3000:]}"
+
+    def serve(self, command: str = "serve") -> None:
+        assert self._pid is None, "it runs already"
+        self._pid = self.start(command)
+
+    def kill(self) -> None:
+        """SIGKILL the service, if it runs, and wait until nothing of it is left."""
+        pid, self._pid = self._pid, None
+        if pid is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(pid, signal.SIGKILL)
+            self._order({"wait": pid})
+
+    def terminate(self) -> int:
+        pid, self._pid = self._pid, None
+        assert pid is not None
+        os.kill(pid, signal.SIGTERM)
+        return int(self._order({"wait": pid})["status"])
+
+    @property
+    def running(self) -> bool:
+        return self._pid is not None
+
+    def wait_until_killed(self) -> None:
+        """Until the gate has struck."""
+        wait_for(lambda: not self.running, "the boundary", 30)
+
+    # -- the database --------------------------------------------------------------------------------------
+
+    def query(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
+        with psycopg.connect(self.database, autocommit=True) as db:
+            cursor = db.execute(sql, values)  # type: ignore[arg-type]  # SQL of our own
+            return cursor.fetchall() if cursor.description else []
+
+    @property
+    def name(self) -> str:
+        return urlsplit(self.database).path.strip("/")
+
+    def restore(self, template: str) -> None:
+        """Make the stage's database anew as a copy of another one."""
+        copy_database(self.database, template, self.name)
+
+    def pass_time(self) -> None:
+        """As if a minute had passed since the killed worker's last sign of life."""
+        self.query("UPDATE procrastinate_workers SET last_heartbeat = last_heartbeat - interval '1 minute'")
+
+    # -- deliveries and the end ----------------------------------------------------------------------------
+
+    def deliver(self, body: bytes, to: str = "rupa", *, secret: str = SIGNING_SECRET, patience: float = 60) -> int:
+        """Deliver a recorded event as its peer does, again and again until it is answered. Returns the status."""
+        content = body.replace(FILES.encode(), self.gates["rupa"].url.encode())
+        end = time.monotonic() + patience
+        while True:
+            headers = {"Rupa-Signature": signature(content, secret), "Content-Type": "application/json"}
+            with contextlib.suppress(httpx2.TransportError):
+                answer = self.http.post(f"{self.url}/webhooks/{to}", content=content, headers=headers)
+                if answer.status_code != 503:
+                    return answer.status_code
+            assert time.monotonic() < end, "the service does not answer"
+            time.sleep(0.05)
+
+
+    def settle(self, seconds: float = 60) -> None:
+        """Wait until every event has come to rest and no job is left (but looking again for files, days later)."""
+        with psycopg.connect(self.database, autocommit=True) as db:
+            wait_for(lambda: _open_work(db) == 0, "everything settled", seconds)
+            dead = db.execute("SELECT task_name FROM procrastinate_jobs WHERE status = 'failed'").fetchall()
+        assert not dead, f"dead jobs: {dead}"
+
+    def tables(self) -> Tables:
+        """What Caspio holds, without what is Caspio's own, in the order of the rows' keys."""
+        return {name: _comparable(rows) for name, rows in self.caspio.dump().items()}
+
+    def writes(self) -> dict[str, int]:
+        """How often Caspio was asked, and did, to add a row to a table or to keep a file on a row."""
+        counts: dict[str, int] = {}
+        for one in self.caspio.faults.requests():
+            done = one["status"] is not None and one["status"] < 300 and one["fault"] not in NOT_REACHED
+            inserts = one["method"] == "POST" and one["path"].endswith("/records")
+            uploads = one["method"] == "PUT" and "/attachments/" in one["path"]
+            if (done or one["fault"] in REACHED) and (inserts or uploads):
+                name = f"{one['method']} {one['path']}"
+                counts[name] = counts.get(name, 0) + 1
+        return counts
+
+
+REACHED = {"error_after", "reset_after"}  # the peer did it, and the answer was spoilt
+NOT_REACHED = {"garbage"}
+
+_OPEN = """
+SELECT (SELECT count(*) FROM inbox_event WHERE state = 'received')
+     + (SELECT count(*) FROM procrastinate_jobs WHERE status IN ('todo', 'doing') AND task_name <> 'poll_order')
+"""
+
+
+def _open_work(db: psycopg.Connection[Any]) -> int:
+    row = db.execute(_OPEN).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def copy_database(url: str, template: str, name: str) -> None:
+    parts = urlsplit(url)
+    with psycopg.connect(urlunsplit(parts._replace(path="/labbridge")), autocommit=True) as db:
+        db.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')  # type: ignore[arg-type]  # names of our own
+        db.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')  # type: ignore[arg-type]
+
+
+def _comparable(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    kept = [{name: value for name, value in row.items() if name not in IGNORED} for row in rows]
+    return sorted(kept, key=lambda row: json.dumps(row, sort_keys=True, default=str))
+
+
+def differences(wanted: Tables, found: Tables) -> list[str]:
+    """What is missing, too much or other, by table and key."""
+    lines = []
+    for table in sorted({*wanted, *found}):
+        ours = {json.dumps(row, sort_keys=True) for row in wanted.get(table, [])}
+        theirs = {json.dumps(row, sort_keys=True) for row in found.get(table, [])}
+        lines += [f"{table}: missing {row}" for row in sorted(ours - theirs)]
+        lines += [f"{table}: too much {row}" for row in sorted(theirs - ours)]
+        if ours == theirs and len(wanted.get(table, [])) != len(found.get(table, [])):
+            lines.append(f"{table}: a row is there twice")
+    return lines
+
+
+def signature(body: bytes, secret: str) -> str:
+    moment = str(int(time.time()))
+    digest = hmac.new(secret.encode(), f"{moment}.".encode() + body, hashlib.sha256).hexdigest()
+    return f"t={moment},v1={digest}"
+
+
+def practice_toml(stage: Stage) -> str:
+    pair = stage.call("rupa", "POST", "/_sim/tokens", {})
+    return PRACTICE_TOML.format(
+        caspio=stage.gates["caspio"].url, rate=100, refresh_token=pair["refresh_token"]
+    )
