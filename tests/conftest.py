@@ -257,7 +257,8 @@ def run_jobs() -> Callable[..., None]:
         for _ in range(rounds if waiting else 0):
             with connection.cursor() as cursor:
                 cursor.execute(
-                    "UPDATE procrastinate_jobs SET scheduled_at = now() WHERE status = 'todo' AND scheduled_at > now()"
+                    "UPDATE procrastinate_jobs SET scheduled_at = now() "
+                    "WHERE status = 'todo' AND scheduled_at > now()"
                 )
                 if not cursor.rowcount:
                     return
