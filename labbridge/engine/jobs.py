@@ -6,21 +6,22 @@ turned into `JobFailed` before the engine sees it, because an exception's text a
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import structlog
-from django.db import InterfaceError, OperationalError, close_old_connections
+from django.db import InterfaceError, OperationalError, close_old_connections, transaction
 from django.utils import timezone
 from procrastinate import BaseRetryStrategy, JobContext, RetryDecision
 from procrastinate.contrib.django import app
+from procrastinate.exceptions import ConnectorException
 from procrastinate.jobs import Job
 
 from labbridge.engine.retry import RetryPolicy
 from labbridge.peers.errors import PeerError
+from labbridge.trust.keys import CannotOpen
 
 log = structlog.get_logger()
 
@@ -59,7 +60,10 @@ class Task:
 
     def defer(self, *, lock: str, at: datetime | None = None, **ids: str | int) -> None:
         """Have it run after this transaction commits. Jobs with one lock run one by one, in this order."""
-        _task(self.name).configure(lock=lock, schedule_at=at).defer(**ids)
+        try:
+            _task(self.name).configure(lock=lock, schedule_at=at).defer(**ids)
+        except ConnectorException as error:
+            raise (error.__cause__ or error) from None  # Django's own error, which callers know
 
 
 def task(
@@ -85,7 +89,7 @@ def task(
                     log.warning(event, attempt=job.attempts + 1, reason=failure.reason)
                     note = on_retry if again else on_dead
                     if note is not None:
-                        _note(note, failure.reason, ids)
+                        tell(note, failure.reason, ids)
                     raise failure from None
 
         app.task(name=name, pass_context=True, retry=_Strategy(policy))(run)
@@ -95,11 +99,14 @@ def task(
     return register
 
 
-def _note(note: OnFailure, reason: str, ids: dict[str, Any]) -> None:
-    """Tell people; while the database is away nobody can be told, and the job still has to be retried."""
+def tell(note: OnFailure, reason: str, ids: dict[str, Any]) -> None:
+    """Note for people. If nobody can be told (no database, no such row), the job goes its way all the same."""
     close_old_connections()
-    with contextlib.suppress(OperationalError, InterfaceError):
-        note(reason, **ids)
+    try:
+        with transaction.atomic():
+            note(reason, **ids)
+    except Exception as error:  # noqa: BLE001  # raised from here it would hide the failure, and its text may hold PHI
+        log.error("engine.note_failed", exception_type=type(error).__name__)  # noqa: TRY400  # no traceback: it may quote data
 
 
 def every(cron: str) -> Callable[[Task], Task]:
@@ -165,6 +172,8 @@ def _scrubbed(error: Exception) -> JobFailed:
         return JobFailed(f"{error}. {error.advice}", retry=True, retry_after=error.retry_after)
     if isinstance(error, OperationalError | InterfaceError):
         return JobFailed("The database was away for a moment.", retry=True)
+    if isinstance(error, CannotOpen):  # mended by a person, with the key
+        return JobFailed(str(error), retry=True)
     where = _where(error)
     log.error("engine.surprise", exception_type=type(error).__name__, function=where)
     return JobFailed(

@@ -8,7 +8,6 @@ from typing import Any
 
 from django.db import connection
 
-
 #: A job is held back by an earlier one of its lock; the engine takes them in the order of their ids.
 _DUE = """
   job.status = 'todo' AND (job.scheduled_at IS NULL OR job.scheduled_at <= now()) AND NOT EXISTS (

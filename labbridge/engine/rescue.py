@@ -15,13 +15,14 @@ import structlog
 from django.db import connection, transaction
 from django.utils import timezone
 
-from labbridge.engine.jobs import registered
+from labbridge.engine.jobs import registered, tell
 from labbridge.engine.models import Pulse
 
 log = structlog.get_logger()
 
 INTERVAL = timedelta(seconds=10)
 STALLED_AFTER = timedelta(seconds=25)  #: workers give a sign of life every 5 seconds (worker.py)
+LONGEST_REST = timedelta(minutes=1)  #: between attempts of a job that kills its workers, for the others' sake
 PULSE = "rescue"
 PULSE_LATE_AFTER = timedelta(seconds=60)
 
@@ -41,7 +42,6 @@ def rescue_stalled_jobs() -> int:
         stalled = cursor.fetchall()
         for job_id, task_name, args, attempts in stalled:
             _give_back(cursor, job_id, task_name, json.loads(args), attempts)
-    Pulse.objects.update_or_create(name=PULSE, defaults={"at": timezone.now()})
     if stalled:
         log.warning("engine.rescued", count=len(stalled))
     return len(stalled)
@@ -52,9 +52,13 @@ def _give_back(cursor: Any, job_id: int, task_name: str, args: dict[str, Any], a
     if attempts + 1 >= known.policy.attempts:  # a job that kills each worker that takes it
         cursor.execute("SELECT procrastinate_finish_job_v1(%s, 'failed', false)", [job_id])
         if known.on_dead is not None:
-            known.on_dead("Its worker died each time it was tried.", **args)
+            tell(known.on_dead, "Its worker died each time it was tried.", args)
         return
-    cursor.execute("SELECT procrastinate_retry_job_v2(%s, now(), NULL, NULL, NULL)", [job_id])
+    rest = min(known.policy.wait(attempts + 1), LONGEST_REST) if attempts else timedelta(0)
+    cursor.execute(
+        "SELECT procrastinate_retry_job_v2(%s, now() + make_interval(secs => %s), NULL, NULL, NULL)",
+        [job_id, rest.total_seconds()],
+    )
 
 
 def rescue_alive() -> bool:
@@ -77,6 +81,7 @@ class Rescuer(threading.Thread):
         while True:
             try:
                 rescue_stalled_jobs()
+                Pulse.objects.update_or_create(name=PULSE, defaults={"at": timezone.now()})
             except Exception as error:  # noqa: BLE001  # whatever it was, the look-out goes on
                 log.error("engine.rescue_failed", exception_type=type(error).__name__)  # noqa: TRY400  # no traceback: it may quote data
                 connection.close()

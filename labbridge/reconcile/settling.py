@@ -5,9 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from django.db import connection
 from django.db.models import F, Q, QuerySet
 
+from labbridge.engine import queue
+from labbridge.engine.rescue import rescue_stalled_jobs
 from labbridge.engine.worker import run_until_idle
 from labbridge.mirror.models import Order
 from labbridge.practices.models import Practice
@@ -21,10 +22,12 @@ def settle_practice(practice: Practice, progress: Progress = lambda _done, _tota
     Returns how many orders are filed and how many wait for a person, a peer or a link.
     """
     total = _unsettled(practice).count()
-    while _due(practice):
+    jobs = f"{practice.slug}:"
+    while queue.due(jobs):
         run_until_idle()
         progress(total - _unsettled(practice).count(), total)
-        if _due(practice):  # another worker is at it
+        if queue.due(jobs):  # another worker is at it, or died at it
+            rescue_stalled_jobs()
             time.sleep(0.1)
     waiting = _unsettled(practice).count()
     return {"filed": Order.objects.filter(practice=practice).count() - waiting, "waiting": waiting}
@@ -33,16 +36,6 @@ def settle_practice(practice: Practice, progress: Progress = lambda _done, _tota
 def _unsettled(practice: Practice) -> QuerySet[Order]:
     behind = Q(filed_revision__lt=F("revision"))
     return Order.objects.filter(practice=practice).filter(behind | ~Q(pull_problem=""))
-
-
-def _due(practice: Practice) -> bool:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT EXISTS (SELECT 1 FROM procrastinate_jobs WHERE starts_with(lock, %s) AND (status = 'doing' "
-            "OR (status = 'todo' AND (scheduled_at IS NULL OR scheduled_at <= now()))))",
-            [f"{practice.slug}:"],
-        )
-        return bool(cursor.fetchone()[0])
 
 
 def waiting_reasons(slug: str) -> list[str]:
