@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from labbridge.commands import database, events, practices, service, simulate, sync, users
+from labbridge.commands import database, demo, events, practices, service, simulate, sync, users
 
 app = typer.Typer(
     name="labbridge",
@@ -16,6 +16,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Joins a practice's Caspio application with Rupa Health.",
 )
+app.command("demo")(demo.demo)
 app.command("serve")(service.serve)
 app.command("web")(service.web)
 app.command("worker")(service.run_worker)

@@ -6,6 +6,7 @@ import contextlib
 import signal
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from types import FrameType
 from typing import Annotated, Any
@@ -72,8 +73,24 @@ def running_web_server() -> Iterator[None]:
     try:
         yield
     finally:
-        server.close()
+        _finish(server)
         thread.join(timeout=10)
+
+
+def _finish(server: Any, seconds: float = 10) -> None:  # any: waitress has no types
+    """Take no more connections, let requests under way be answered, then let go of idle connections.
+
+    All in the server's own thread: `server.close()` from here would neither wake it nor let answers out.
+    """
+    from waitress import wasyncore
+
+    server.trigger.pull_trigger(lambda: wasyncore.dispatcher.close(server))
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline and any(
+        channel.requests or channel.total_outbufs_len for channel in list(server.active_channels.values())
+    ):
+        time.sleep(0.02)
+    server.trigger.pull_trigger(lambda: wasyncore.close_all(server._map))  # noqa: SLF001  # asyncore's own map of sockets
 
 
 def _web_server() -> Any:  # any: waitress has no types

@@ -25,6 +25,7 @@ from labbridge.simulators.rupa import (
     lifecycle,
     oauth,
     patients,
+    practice_link,
     seed,
 )
 from labbridge.simulators.rupa.options import Options
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
 
 BLUEPRINTS = (
     *(oauth.routes, patients.routes, intents.routes, api.routes, files.routes),
-    *(checkout.routes, console.routes, lifecycle.routes, control.routes),
+    *(checkout.routes, practice_link.routes, console.routes, lifecycle.routes, control.routes),
 )
 THREADS = 8
 

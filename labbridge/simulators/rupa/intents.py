@@ -27,24 +27,29 @@ def create() -> Response:
         _check_metadata(raw, problems)
         patient = _patient(here, who, raw, problems)
         reading.check(problems)
-        intent_id = new_id("order_intent")
-        app = here.options.app_url.rstrip("/") or own_address()
-        intent: Doc = {
-            "id": intent_id,
-            "clinic": who.clinic,
-            "practitioner": who.practitioner,
-            "patient": (patient or _new_patient(here, who, raw))["id"],
-            "lab_tests": tests,
-            "line_items": [],
-            "return_url": raw["return_url"],
-            "metadata": raw.get("metadata"),
-            "icd10_codes": raw.get("icd10_codes") or [],
-            "checkout_url": f"{app}/checkout/{intent_id}",
-            "order": None,
-            "made_at": here.seconds,
-        }
-        here.store.add("order_intent", intent, clinic=who.clinic)
+        intent = new_intent(here, who, patient or _new_patient(here, who, raw), raw, tests)
     return _shown(here, intent, 201)
+
+
+def new_intent(here: World, who: Caller, patient: Doc, raw: Doc, tests: list[str]) -> Doc:
+    """Keep a new intent; call it inside of a transaction."""
+    intent_id = new_id("order_intent")
+    app = here.options.app_url.rstrip("/") or own_address()
+    intent: Doc = {
+        "id": intent_id,
+        "clinic": who.clinic,
+        "practitioner": who.practitioner,
+        "patient": patient["id"],
+        "lab_tests": tests,
+        "line_items": [],
+        "return_url": raw["return_url"],
+        "metadata": raw.get("metadata"),
+        "icd10_codes": raw.get("icd10_codes") or [],
+        "checkout_url": f"{app}/checkout/{intent_id}",
+        "order": None,
+        "made_at": here.seconds,
+    }
+    return here.store.add("order_intent", intent, clinic=who.clinic)
 
 
 @routes.get("/order-intents")

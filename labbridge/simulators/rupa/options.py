@@ -14,6 +14,7 @@ class Options:
     webhook_url: str | None = None  # one URL for all practitioners (rupa-api.md 7)
     signing_secret: str = ""  # comma-separated while rotating: one v1= for each
     redirect_uris: str = ""  # comma-separated; empty lets any http(s) address through
+    practice_url: str = ""  # the practice's stand-in, which /order-for/{key} asks about its patients
     app_url: str = ""  # address of the labs web app in checkout URLs; empty takes the request's own host
 
     # OAuth (rupa-api.md 3)
