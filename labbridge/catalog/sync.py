@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import transaction
@@ -10,7 +11,7 @@ from django.db import transaction
 from labbridge.mirror.merge import fill_lab_test, merge_company
 from labbridge.mirror.models import LabCompany, LabTest
 from labbridge.peers.rupa.client import Rupa
-from labbridge.peers.rupa.types import LabTestSnapshot
+from labbridge.peers.rupa.types import LabCompanySnapshot, LabTestSnapshot
 from labbridge.practices.clients import rupa, rupa_connection
 from labbridge.practices.models import Practice
 
@@ -32,16 +33,33 @@ def pull_catalog(practice: Practice, progress: Progress = lambda _read: None, *,
         SuspiciousListing: more than half of the tests are gone; `force` retires them all the same.
 
     """
+    return keep_catalog(practice, read_catalog(practice, progress), force=force)
+
+
+@dataclass(frozen=True)
+class Listing:
+    """What Rupa listed, and when the reading began."""
+
+    companies: list[LabCompanySnapshot]
+    tests: list[LabTestSnapshot]
+    as_of: datetime
+
+
+def read_catalog(practice: Practice, progress: Progress = lambda _read: None) -> Listing:
+    """Read the whole catalogue; keeps nothing. Not inside a transaction: a renewed token must stay. Raises PeerError."""
     with rupa(rupa_connection(practice), "catalog") as client:
         started = client.now()
-        companies = list(client.lab_companies())
-        tests = _read_tests(client, progress)
+        return Listing(list(client.lab_companies()), _read_tests(client, progress), started)
+
+
+def keep_catalog(practice: Practice, listing: Listing, *, force: bool = False) -> int:
+    """Merge what was read. Returns how many tests changed. Raises SuspiciousListing."""
     with transaction.atomic():
-        for company in companies:
-            merge_company(practice, company, started)
-    changed = merge_tests(practice, tests, started)
-    changed += _retire(practice, {test.id for test in tests}, started, force=force)
-    Practice.objects.filter(pk=practice.pk).update(catalog_read_at=started)
+        for company in listing.companies:
+            merge_company(practice, company, listing.as_of)
+    changed = merge_tests(practice, listing.tests, listing.as_of)
+    changed += _retire(practice, {test.id for test in listing.tests}, listing.as_of, force=force)
+    Practice.objects.filter(pk=practice.pk).update(catalog_read_at=listing.as_of)
     return changed
 
 

@@ -102,18 +102,19 @@ def catalog(
     from django.db import transaction
 
     from labbridge.catalog.filing import changed_rows, file_catalog
-    from labbridge.catalog.sync import pull_catalog
+    from labbridge.catalog.sync import keep_catalog, read_catalog
 
     one = the_practice(practice)
     with progress_bar("tests read", quiet=as_json) as progress:
-        if dry_run:
-            with transaction.atomic():
-                changed = pull_catalog(one, progress, force=force)
-                would = len(changed_rows(one))
-                transaction.set_rollback(True)
-            print_counts({"tests_changed": changed, "rows_to_write": would}, as_json=as_json)
-            return
-        changed = pull_catalog(one, progress, force=force)
+        listing = read_catalog(one, progress)
+    if dry_run:
+        with transaction.atomic():
+            changed = keep_catalog(one, listing, force=force)
+            would = len(changed_rows(one))
+            transaction.set_rollback(True)
+        print_counts({"tests_changed": changed, "rows_to_write": would}, as_json=as_json)
+        return
+    changed = keep_catalog(one, listing, force=force)
     with progress_bar("rows written", quiet=as_json) as progress:
         done = file_catalog(one, progress)
     print_counts({"tests_changed": changed, **done}, as_json=as_json)

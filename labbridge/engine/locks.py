@@ -15,7 +15,14 @@ def _number(name: str) -> int:
 
 @contextmanager
 def exclusive(name: str) -> Iterator[None]:
-    """Wait for the lock `name`, hold it for the block. Not for use inside a transaction."""
+    """Wait for the lock `name`, hold it for the block.
+
+    Raises:
+        RuntimeError: inside a transaction, where what the lock protects could be rolled back after its release.
+
+    """
+    if connection.in_atomic_block:
+        raise RuntimeError(f"The lock {name} is not for use inside a transaction.")
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_lock(%s)", [_number(name)])
     try:

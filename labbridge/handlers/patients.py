@@ -6,6 +6,7 @@ in Caspio, or e-mail and birthday are both equal and nobody else has them. Every
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -98,10 +99,21 @@ def read_chart(practice: Practice, caspio: Caspio, pk_id: int) -> None:
 
 
 def read_charts(practice: Practice, caspio: Caspio) -> int:
-    """Read the whole patients table, by keyset pages, without patient data in any address. Returns rows read."""
+    """Read the whole patients table. Returns rows read."""
+    return take_charts(practice, chart_pages(practice, caspio))
+
+
+def chart_pages(practice: Practice, caspio: Caspio) -> Iterator[list[Row]]:
+    """The whole patients table by keyset pages, without patient data in any address."""
+    fields = config_of(practice).caspio.patients
+    return caspio.table(fields.table).iterate(select=_select(fields))
+
+
+def take_charts(practice: Practice, pages: Iterable[list[Row]]) -> int:
+    """Merge all rows of the patients table; those that are missing are gone. Returns rows taken."""
     fields = config_of(practice).caspio.patients
     started, seen, count = timezone.now(), set[int](), 0
-    for page in caspio.table(fields.table).iterate(select=_select(fields)):
+    for page in pages:
         take_rows(practice, fields, page)
         seen.update(row["PK_ID"] for row in page)
         count += len(page)
