@@ -46,7 +46,10 @@ class Listing:
 
 
 def read_catalog(practice: Practice, progress: Progress = lambda _read: None) -> Listing:
-    """Read the whole catalogue; keeps nothing. Not inside a transaction: a renewed token must stay. Raises PeerError."""
+    """Read the whole catalogue and keep nothing. Not inside a transaction: a renewed token must stay.
+
+    Raises PeerError.
+    """
     with rupa(rupa_connection(practice), "catalog") as client:
         started = client.now()
         return Listing(list(client.lab_companies()), _read_tests(client, progress), started)
