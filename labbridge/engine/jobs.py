@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
+import orjson
 import structlog
 from django.db import InterfaceError, OperationalError, close_old_connections, transaction
 from django.utils import timezone
@@ -47,6 +48,20 @@ class NotYet(Exception):
 OnFailure = Callable[..., None]
 
 
+class Deferral(NamedTuple):
+    """The deferral of a job as an SQL expression with its values, for the statement that stores what it is about."""
+
+    expression: str
+    values: tuple[str, ...]
+
+
+# The engine's own function for deferring, with what `Task.defer` leaves to its defaults.
+_DEFER = (
+    "procrastinate_defer_jobs_v1(ARRAY[ROW("
+    "'default', %s, 0, %s, NULL, %s::jsonb, NULL)]::procrastinate_job_to_defer_v1[])"
+)
+
+
 @dataclass(frozen=True)
 class Task:
     """A task: call `defer` to have it run, or call it to run it here and now."""
@@ -64,6 +79,10 @@ class Task:
             _task(self.name).configure(lock=lock, schedule_at=at).defer(**ids)
         except ConnectorException as error:
             raise (error.__cause__ or error) from None  # Django's own error, which callers know
+
+    def deferral(self, *, lock: str, **ids: str | int) -> Deferral:
+        """As `defer`, to be carried out by another statement: both or neither, in one round trip."""
+        return Deferral(_DEFER, (self.name, lock, orjson.dumps(ids).decode()))
 
 
 def task(

@@ -7,6 +7,7 @@ from typing import ClassVar
 from django.db import connection, models
 from django.utils import timezone
 
+from labbridge.engine.jobs import Deferral
 from labbridge.practices.models import Practice
 from labbridge.trust.fields import SealedField
 from labbridge.trust.ids import new_id
@@ -30,17 +31,19 @@ class EventQuerySet(models.QuerySet["Event"]):
             state__in=[EventState.RECEIVED, EventState.WAITING],
         )
 
-    def record(self, event: Event) -> tuple[uuid.UUID, bool]:
+    def record(self, event: Event, job: Deferral | None = None) -> tuple[uuid.UUID, bool]:
         """Keep one event. A second delivery of the same one changes only its counter.
 
-        Returns the id it is kept under and whether it is new. Call inside a transaction, beside the deferral of
-        its job.
+        `job` is deferred by the same statement when the event is new: both or neither, in one round trip. Returns
+        the id it is kept under and whether it is new.
         """
         fields = [field for field in Event._meta.concrete_fields if field.name not in _SET_LATER]
         values = [field.get_db_prep_save(field.pre_save(event, add=True), connection) for field in fields]
+        columns = tuple(field.column for field in fields)
+        expression, job_values = job or ("NULL", ())
         with connection.cursor() as cursor:
-            cursor.execute(_record_statement(tuple(field.column for field in fields)), values)
-            kept_id, deliveries = cursor.fetchone()
+            cursor.execute(_record_statement(columns, expression), [*values, *job_values])
+            kept_id, deliveries, _ = cursor.fetchone()
         return kept_id, deliveries == 1
 
 
@@ -48,13 +51,14 @@ _SET_LATER = frozenset({"merged_at", "settled_at"})
 
 
 @cache
-def _record_statement(columns: tuple[str, ...]) -> str:
+def _record_statement(columns: tuple[str, ...], job: str) -> str:
     """One statement that inserts or counts the repeated delivery: no savepoint, no second round trip."""
     names = ", ".join(columns)
     marks = ", ".join(["%s"] * len(columns))
     return (
-        f"INSERT INTO inbox_event ({names}) VALUES ({marks}) ON CONFLICT (peer, external_id) "  # noqa: S608
-        "DO UPDATE SET deliveries = inbox_event.deliveries + 1 RETURNING id, deliveries"
+        f"WITH kept AS (INSERT INTO inbox_event ({names}) VALUES ({marks}) ON CONFLICT (peer, external_id) "  # noqa: S608  # our own names
+        "DO UPDATE SET deliveries = inbox_event.deliveries + 1 RETURNING id, deliveries) "
+        f"SELECT id, deliveries, CASE WHEN deliveries = 1 THEN {job} END FROM kept"
     )
 
 

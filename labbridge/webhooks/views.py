@@ -6,12 +6,14 @@ Order of checks: size, then who sent it, then what it is. Nothing of a refused d
 from __future__ import annotations
 
 import time
+import uuid
 from collections.abc import Callable
+from typing import Protocol
 
 import structlog
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
-from django.db import DatabaseError, transaction
+from django.db import DatabaseError, InterfaceError, OperationalError, connection
 from django.http import Http404, HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
@@ -31,6 +33,12 @@ log = structlog.get_logger()
 OK, UNREADABLE, UNTRUSTED, TOO_LARGE, NOT_STORED = 200, 400, 401, 413, 503
 
 
+class Readable(Protocol):
+    """What a body is read from: Django's request, or the web server's own stream."""
+
+    def read(self, size: int, /) -> bytes: ...
+
+
 class Refused(Exception):
     """A delivery that is not stored. `reason` is a word for the counter; the peer sees the status only."""
 
@@ -43,51 +51,58 @@ class Refused(Exception):
 @login_not_required
 @require_POST
 def rupa(request: HttpRequest) -> HttpResponse:
-    """One address for all practices: Rupa allows one per OAuth application (rupa-api.md 7)."""
-    return _answer("rupa", lambda: _receive_rupa(request))
+    """One address for all practices: Rupa allows one per OAuth application (rupa-api.md 7).
+
+    The web server asks `rupa_status` itself (front.py); this stands for every other way to the address.
+    """
+    header = request.headers.get(signature.DEFAULT_SCHEME.header)
+    return HttpResponse(status=rupa_status(request, request.headers.get("Content-Length"), header))
 
 
 @csrf_exempt
 @login_not_required
 @require_POST
 def caspio_practice(request: HttpRequest, slug: str) -> HttpResponse:
-    return _answer("caspio", lambda: _receive_caspio(request, slug))
+    return HttpResponse(status=_status("caspio", lambda: _receive_caspio(request, slug)))
 
 
-def _answer(peer: str, receive: Callable[[], str]) -> HttpResponse:
+def rupa_status(stream: Readable, length: str | None, header: str | None) -> int:
+    """The status that answers one delivery of Rupa's, given its body, its declared length and its signature."""
+    return _status("rupa", lambda: _receive_rupa(_body(stream, length), header))
+
+
+def _status(peer: str, receive: Callable[[], str]) -> int:
     try:
         outcome = receive()
     except Refused as refused:
         DELIVERIES.labels(peer, refused.reason).inc()
         log.warning("webhooks.refused", peer=peer, reason=refused.reason, status=refused.status)
-        return HttpResponse(status=refused.status)
+        return refused.status
     except DatabaseError as error:
         DELIVERIES.labels(peer, "not_stored").inc()
         log.error("webhooks.not_stored", peer=peer, exception_type=type(error).__name__)  # noqa: TRY400  # no traceback: it may quote data
-        return HttpResponse(status=NOT_STORED)
+        return NOT_STORED
     DELIVERIES.labels(peer, outcome).inc()
-    return HttpResponse(status=OK)
+    return OK
 
 
-def _body(request: HttpRequest) -> bytes:
+def _body(stream: Readable, length: str | None) -> bytes:
     try:
-        declared = int(request.headers.get("Content-Length") or 0)
+        declared = int(length or 0)
     except ValueError:
         raise Refused(UNREADABLE, "unreadable") from None
     if declared > MAX_WEBHOOK_BYTES:
         raise Refused(TOO_LARGE, "too_large")
-    body = request.read(MAX_WEBHOOK_BYTES + 1)
+    body = stream.read(MAX_WEBHOOK_BYTES + 1)
     if len(body) > MAX_WEBHOOK_BYTES:
         raise Refused(TOO_LARGE, "too_large")
     return body
 
 
-def _receive_rupa(request: HttpRequest) -> str:
-    body = _body(request)
+def _receive_rupa(body: bytes, header: str | None) -> str:
     secrets = settings.DEPLOYMENT.rupa_webhook_signing_secret
-    scheme = signature.DEFAULT_SCHEME
     try:
-        signature.verify(body, request.headers.get(scheme.header), secrets, now=time.time(), scheme=scheme)
+        signature.verify(body, header, secrets, now=time.time())
     except signature.SignatureRejected as rejected:
         raise Refused(UNTRUSTED, f"signature_{rejected.reason}") from None
     try:
@@ -108,12 +123,12 @@ def _receive_rupa(request: HttpRequest) -> str:
 
 
 def _receive_caspio(request: HttpRequest, slug: str) -> str:
-    body = _body(request)
+    body = _body(request, request.headers.get("Content-Length"))
     practice = Practice.objects.filter(slug=slug).first()
     if practice is None:
         raise Http404
-    connection = Connection.objects.filter(practice=practice, peer="caspio").first()
-    secret = (connection.credentials or {}).get("webhook_secret", "") if connection else ""
+    account = Connection.objects.filter(practice=practice, peer="caspio").first()
+    secret = (account.credentials or {}).get("webhook_secret", "") if account else ""
     try:
         delivery = caspio.read(body, request.headers, practice, secret)
     except caspio.NotReadable:
@@ -141,10 +156,20 @@ def _receive_caspio(request: HttpRequest, slug: str) -> str:
 
 def _record(event: Event) -> str:
     """Event and job: both or neither, and on disk before the answer."""
-    with transaction.atomic():
-        event_id, is_new = Event.objects.record(event)
-        if is_new:
-            handle_event.defer(lock=f"{event.peer}:{event.subject}", event_id=str(event_id))
+    event_id, is_new = _stored(event)
     log.info("inbox.recorded" if is_new else "inbox.repeated", peer=event.peer, event_id=str(event_id),
              event_type=event.type)  # fmt: skip
     return "recorded" if is_new else "repeated"
+
+
+def _stored(event: Event) -> tuple[uuid.UUID, bool]:
+    job = handle_event.deferral(lock=f"{event.peer}:{event.subject}", event_id=str(event.pk))
+    try:
+        return Event.objects.record(event, job)
+    except (OperationalError, InterfaceError):
+        if connection.in_atomic_block:
+            raise
+        # This thread's connection was lost since its last use, which nothing has tested: that would cost each
+        # delivery a round trip. Storing twice is harmless.
+        connection.close()
+        return Event.objects.record(event, job)
