@@ -60,6 +60,7 @@ def apply(
 
 def _follow_up(applied: Applied) -> list[str]:
     """Learn who works in newly connected clinics; have rows filed again whose values changed."""
+    from labbridge.engine.queue import bring_forward
     from labbridge.handlers.connections import learn_now, replay_quarantined
     from labbridge.handlers.jobs import learn_practitioners
     from labbridge.peers.errors import PeerError
@@ -79,7 +80,10 @@ def _follow_up(applied: Applied) -> list[str]:
     if applied.created:
         replay_quarantined()
     if applied.refile:
-        notes.append(f"{refile_practice(applied.practice)} orders are compared with Caspio again")
+        count = refile_practice(applied.practice, applied.moved)
+        notes.append(f"{count} orders are compared with Caspio again")
+    if applied.changes:
+        bring_forward(f"{applied.practice.slug}:")  # perhaps what waited was waiting for this
     return notes
 
 
