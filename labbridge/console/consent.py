@@ -19,7 +19,10 @@ def connect(request: HttpRequest, slug: str) -> HttpResponse:
     """GET says what will happen; POST goes there, so that no link can start a journey by itself."""
     practice = get_object_or_404(Practice, slug=slug)
     if request.method == "POST":
-        journey = consent.begin(practice, started_by=request.user.get_username())
+        try:
+            journey = consent.begin(practice, started_by=request.user.get_username())
+        except consent.ConsentProblem as problem:
+            return render(request, "console/callback.html", {"problem": str(problem)}, status=503)
         return HttpResponseRedirect(journey.address)
     return render(request, "console/connect.html", {"practice": practice})
 

@@ -8,12 +8,14 @@ import structlog
 from django.db import transaction
 from django.utils import timezone
 
+from labbridge.engine.queue import bring_forward
 from labbridge.handlers.jobs import handle_event
 from labbridge.inbox.models import Event, EventState
 from labbridge.peers.errors import NotFound, PeerError
 from labbridge.peers.rupa.client import Rupa
 from labbridge.peers.rupa.types import PractitionerSnapshot
 from labbridge.practices.clients import rupa
+from labbridge.practices.consent import adopt
 from labbridge.practices.models import Connection, Practitioner
 
 log = structlog.get_logger()
@@ -28,18 +30,22 @@ def learn_now(connection_id: str) -> int:
     """
     connection = Connection.objects.select_related("practice").get(pk=connection_id)
     with rupa(connection, "connect") as client:
-        found = _listed(client)
+        me, found = _listed(client)
+    if me is not None:
+        connection = adopt(connection, me)
     with transaction.atomic():
         for snapshot in found:
-            _keep(connection, snapshot)
+            _keep(connection, snapshot, own=me is not None and snapshot.id == me.id)
     replay_quarantined()
+    bring_forward(f"{connection.practice.slug}:")  # pulls that waited for an authorisation
     log.info("connections.learnt", connection_id=str(connection.pk), count=len(found))
     return len(found)
 
 
-def _listed(client: Rupa) -> list[PractitionerSnapshot]:
-    """Everybody the token can see. Its own practitioner comes last, so that the most telling answer wins."""
+def _listed(client: Rupa) -> tuple[PractitionerSnapshot | None, list[PractitionerSnapshot]]:
+    """The token's own practitioner if Rupa tells, and everybody the token can see."""
     found: dict[str, PractitionerSnapshot] = {}
+    me: PractitionerSnapshot | None = None
     problem: PeerError | None = None
     try:
         found.update((one.id, one) for one in client.practitioners())
@@ -52,10 +58,15 @@ def _listed(client: Rupa) -> list[PractitionerSnapshot]:
         problem = problem or error
     if not found and problem is not None:
         raise problem
-    return [one for one in found.values() if one.id]
+    return me, [one for one in found.values() if one.id]
 
 
-def _keep(connection: Connection, snapshot: PractitionerSnapshot) -> None:
+def _keep(connection: Connection, snapshot: PractitionerSnapshot, *, own: bool) -> None:
+    """A mere listing never takes somebody away from another practice: their orders would change charts."""
+    elsewhere = Practitioner.objects.filter(external_id=snapshot.id).exclude(practice=connection.practice)
+    if not own and elsewhere.exists():
+        log.warning("connections.elsewhere", connection_id=str(connection.pk), external_id=snapshot.id)
+        return
     name = snapshot.full_name or " ".join(filter(None, [snapshot.first_name, snapshot.last_name]))
     Practitioner.objects.update_or_create(
         external_id=snapshot.id,

@@ -13,7 +13,6 @@ from django.db import transaction
 from django.utils import timezone
 
 from labbridge.peers.caspio.session import check_account, check_principal
-
 from labbridge.practices.config import ConfigProblem, PracticeConfig, optional_secret, resolve_secret
 from labbridge.practices.models import Connection, ConnectionState, Practice
 from labbridge.trust.keys import keyring
@@ -34,7 +33,7 @@ class Applied:
     changes: list[str] = field(default_factory=list)
     new_authorisations: list[Connection] = field(default_factory=list)
     refile: bool = False  # values in Caspio depend on what changed
-    moved: set[str] = field(default_factory=set)  # our words for tables that are now others, which hold no row of ours
+    moved: set[str] = field(default_factory=set)  # our words for tables that are others now, without our rows
 
 
 def without_secrets(config: PracticeConfig) -> dict[str, Any]:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import secrets
 from dataclasses import dataclass
 
+from django.conf import settings
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from labbridge.peers.errors import NotFound, PeerError
+from labbridge.peers.rupa.types import PractitionerSnapshot
 from labbridge.practices.clients import rupa, rupa_auth, store_pair
 from labbridge.practices.models import Connection, ConnectionState, Consent, Practice
 from labbridge.trust.keys import keyring
@@ -29,7 +32,16 @@ def _hash(state: str) -> bytes:
 
 
 def begin(practice: Practice, started_by: str) -> Journey:
-    """Where to send the practitioner."""
+    """Where to send the practitioner.
+
+    Raises:
+        ConsentProblem: Rupa does not know this deployment yet.
+
+    """
+    if not settings.DEPLOYMENT.rupa_client_id:
+        raise ConsentProblem(
+            "Set LABBRIDGE_RUPA_CLIENT_ID and LABBRIDGE_RUPA_CLIENT_SECRET to what Rupa gave for this deployment."
+        )
     state = secrets.token_urlsafe(32)
     consent = Consent.objects.create(practice=practice, state_hash=_hash(state), started_by=started_by)
     with rupa_auth(practice) as auth:
@@ -94,26 +106,43 @@ def _connect(consent: Consent, code: str, error: str) -> Connection:
 
 
 def _named(connection: Connection) -> Connection:
-    """Find out whose authorisation it is; a practitioner who connects again keeps their connection."""
+    """Find out whose authorisation it is."""
     try:
         with rupa(connection, "connect") as client:
             me = client.me()
-        account = me.email or me.id
     except NotFound:
-        account = f"unnamed {connection.pk}"
+        Connection.objects.filter(pk=connection.pk).update(account=f"unnamed {connection.pk}")
+        return Connection.objects.get(pk=connection.pk)
     except PeerError:
         return connection  # its tokens are kept; `learn_practitioners` tries again
+    return adopt(connection, me)
+
+
+def adopt(connection: Connection, me: PractitionerSnapshot) -> Connection:
+    """Note whose authorisation it is. Who connects again keeps their connection, with new tokens."""
     with transaction.atomic():
-        earlier = Connection.objects.select_for_update().filter(
-            practice=connection.practice, peer="rupa", account__iexact=account
-        ).first()  # fmt: skip
+        Practice.objects.select_for_update().get(pk=connection.practice_id)  # two journeys may end at once
+        fresh = Connection.objects.select_for_update().get(pk=connection.pk)
+        earlier = _connection_of(fresh, me)
         if earlier is None:
-            connection.account = account
-            connection.save(update_fields=["account"])
-            return connection
-        fresh = Connection.objects.get(pk=connection.pk)
+            fresh.external_id = me.id
+            if fresh.account.startswith("new:"):
+                fresh.account = me.email or me.id
+            fresh.save(update_fields=["external_id", "account"])
+            return fresh
+        earlier.external_id = me.id
         earlier.credentials, earlier.state, earlier.problem = fresh.credentials, ConnectionState.ACTIVE, ""
         earlier.token_version += 1
         earlier.save()
+        fresh.practitioners.update(connection=earlier)
         fresh.delete()
         return earlier
+
+
+def _connection_of(fresh: Connection, me: PractitionerSnapshot) -> Connection | None:
+    """The connection this practitioner had before, if `fresh` is one that a consent has just made."""
+    if not fresh.account.startswith("new:"):
+        return None
+    same = Q(external_id=me.id) | Q(account__iexact=me.email or me.id)
+    others = Connection.objects.select_for_update().filter(practice=fresh.practice, peer="rupa")
+    return others.filter(same).exclude(pk=fresh.pk).first()

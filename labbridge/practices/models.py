@@ -51,6 +51,7 @@ class Connection(models.Model):
         max_length=255
     )  # Caspio: host of the account; Rupa: practitioner's e-mail or id
     state = models.CharField(max_length=12, choices=ConnectionState.choices, default=ConnectionState.ACTIVE)
+    external_id = models.CharField(max_length=64, default="")  # Rupa: whose authorisation it is, once read
     problem = models.CharField(max_length=300, default="")
     credentials = SealedJSONField(null=True)  # client id and secret, tokens, webhook secret
     given_tokens = models.JSONField(
