@@ -6,12 +6,13 @@ import ipaddress
 
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
-from django.db import DatabaseError
+from django.db import DatabaseError, InterfaceError
 from django.http import HttpRequest, HttpResponse, HttpResponseForbidden, JsonResponse
 from django.utils.crypto import constant_time_compare
 from django.views.decorators.http import require_GET
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from labbridge.database import DatabaseProblem
 from labbridge.engine import queue
 from labbridge.engine.rescue import rescue_alive
 from labbridge.inbox.models import Event, EventState
@@ -35,7 +36,7 @@ def readyz(_request: HttpRequest) -> JsonResponse:
             "jobs_pending": queue.due(),
             "cases_open": 0,
         }
-    except DatabaseError:
+    except (DatabaseError, InterfaceError, DatabaseProblem):
         return JsonResponse(
             {"status": "no database", "events_pending": None, "jobs_pending": None, "cases_open": None},
             status=503,

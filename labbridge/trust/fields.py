@@ -28,7 +28,9 @@ class _Opened:
     ) -> Any:  # any: JSON, text or bytes
         if instance is None:
             return self
-        value = instance.__dict__.get(self.field.attname)
+        if self.field.attname not in instance.__dict__:  # left out of the query that read this row
+            instance.refresh_from_db(fields=[self.field.attname])
+        value = instance.__dict__[self.field.attname]
         if isinstance(value, Sealed):
             value = self.field.unpack(keyring().open(value, self.field.place(instance)))
             instance.__dict__[self.field.attname] = value

@@ -14,10 +14,11 @@ import structlog
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
 from django.db import DatabaseError, InterfaceError, OperationalError, connection
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
+from labbridge.database import DatabaseProblem
 from labbridge.engine.metrics import DELIVERIES
 from labbridge.handlers.jobs import handle_event
 from labbridge.inbox.models import Event
@@ -30,7 +31,7 @@ from labbridge.webhooks import caspio
 
 log = structlog.get_logger()
 
-OK, UNREADABLE, UNTRUSTED, TOO_LARGE, NOT_STORED = 200, 400, 401, 413, 503
+OK, UNREADABLE, UNTRUSTED, UNKNOWN, TOO_LARGE, NOT_STORED = 200, 400, 401, 404, 413, 503
 
 
 class Readable(Protocol):
@@ -78,7 +79,7 @@ def _status(peer: str, receive: Callable[[], str]) -> int:
         DELIVERIES.labels(peer, refused.reason).inc()
         log.warning("webhooks.refused", peer=peer, reason=refused.reason, status=refused.status)
         return refused.status
-    except DatabaseError as error:
+    except (DatabaseError, InterfaceError, DatabaseProblem) as error:
         DELIVERIES.labels(peer, "not_stored").inc()
         log.error("webhooks.not_stored", peer=peer, exception_type=type(error).__name__)  # noqa: TRY400  # no traceback: it may quote data
         return NOT_STORED
@@ -114,8 +115,8 @@ def _receive_rupa(body: bytes, header: str | None) -> str:
         Event(
             peer="rupa",
             external_id=envelope.id,
-            type=envelope.type[:100],
-            subject=f"{noun}:{envelope.object_id or envelope.id}"[:255],
+            type=_text(envelope.type, 100),
+            subject=_text(f"{noun}:{envelope.object_id or envelope.id}", 255),
             body=body,
             occurred_at=envelope.created_at,
         )
@@ -126,7 +127,7 @@ def _receive_caspio(request: HttpRequest, slug: str) -> str:
     body = _body(request, request.headers.get("Content-Length"))
     practice = Practice.objects.filter(slug=slug).first()
     if practice is None:
-        raise Http404
+        raise Refused(UNKNOWN, "unknown_practice")
     account = Connection.objects.filter(practice=practice, peer="caspio").first()
     secret = (account.credentials or {}).get("webhook_secret", "") if account else ""
     try:
@@ -144,14 +145,19 @@ def _receive_caspio(request: HttpRequest, slug: str) -> str:
     return _record(
         Event(
             peer="caspio",
-            external_id=f"{slug}:{delivery.message_id}"[:255],
-            type=delivery.type[:100],
-            subject=delivery.subject[:255],
+            external_id=f"{slug}:{delivery.message_id}",
+            type=_text(delivery.type, 100),
+            subject=_text(delivery.subject, 255),
             practice=practice,
             body=delivery.body,
             occurred_at=delivery.occurred_at,
         )
     )
+
+
+def _text(value: str, length: int) -> str:
+    """A word of the peer's as the database can hold it: no NUL, no half of a character, not too long."""
+    return "".join(letter if letter.isprintable() else "?" for letter in value[:length])
 
 
 def _record(event: Event) -> str:
