@@ -67,11 +67,14 @@ def run_worker(
 @contextlib.contextmanager
 def running_web_server() -> Iterator[None]:
     """Serve in threads of this process until the block ends; requests under way are finished."""
+    from labbridge.engine import bell
+
     server = _web_server()
     thread = threading.Thread(target=server.run, name="web", daemon=True)
     thread.start()
     try:
-        yield
+        with bell.hung():
+            yield
     finally:
         _finish(server)
         thread.join(timeout=10)

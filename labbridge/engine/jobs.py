@@ -13,13 +13,13 @@ from typing import Any, NamedTuple
 
 import orjson
 import structlog
-from django.db import InterfaceError, OperationalError, close_old_connections, transaction
+from django.db import InterfaceError, OperationalError, close_old_connections, connection, transaction
 from django.utils import timezone
 from procrastinate import BaseRetryStrategy, JobContext, RetryDecision
 from procrastinate.contrib.django import app
-from procrastinate.exceptions import ConnectorException
 from procrastinate.jobs import Job
 
+from labbridge.engine.bell import ring
 from labbridge.engine.retry import RetryPolicy
 from labbridge.peers.errors import PeerError
 from labbridge.trust.keys import CannotOpen
@@ -52,13 +52,13 @@ class Deferral(NamedTuple):
     """The deferral of a job as an SQL expression with its values, for the statement that stores what it is about."""
 
     expression: str
-    values: tuple[str, ...]
+    values: tuple[str | datetime | None, ...]
 
 
-# The engine's own function for deferring, with what `Task.defer` leaves to its defaults.
+# The engine's own function for deferring, with its own defaults for queue and priority.
 _DEFER = (
     "procrastinate_defer_jobs_v1(ARRAY[ROW("
-    "'default', %s, 0, %s, NULL, %s::jsonb, NULL)]::procrastinate_job_to_defer_v1[])"
+    "'default', %s, 0, %s, NULL, %s::jsonb, %s::timestamptz)]::procrastinate_job_to_defer_v1[])"
 )
 
 
@@ -75,14 +75,18 @@ class Task:
 
     def defer(self, *, lock: str, at: datetime | None = None, **ids: str | int) -> None:
         """Have it run after this transaction commits. Jobs with one lock run one by one, in this order."""
-        try:
-            _task(self.name).configure(lock=lock, schedule_at=at).defer(**ids)
-        except ConnectorException as error:
-            raise (error.__cause__ or error) from None  # Django's own error, which callers know
+        job = self.deferral(lock=lock, at=at, **ids)
+        with connection.cursor() as cursor:
+            cursor.execute(f"SELECT {job.expression}", job.values)
+        if at is None:
+            transaction.on_commit(ring)
 
-    def deferral(self, *, lock: str, **ids: str | int) -> Deferral:
-        """As `defer`, to be carried out by another statement: both or neither, in one round trip."""
-        return Deferral(_DEFER, (self.name, lock, orjson.dumps(ids).decode()))
+    def deferral(self, *, lock: str, at: datetime | None = None, **ids: str | int) -> Deferral:
+        """As `defer`, to be carried out by another statement: both or neither, in one round trip.
+
+        Call `bell.ring` when that statement has committed.
+        """
+        return Deferral(_DEFER, (self.name, lock, orjson.dumps(ids).decode(), at))
 
 
 def task(
@@ -176,10 +180,6 @@ class _Strategy(BaseRetryStrategy):
         return RetryDecision(
             retry_at=timezone.now() + self.policy.wait(job.attempts + 1, exception.retry_after)
         )
-
-
-def _task(name: str) -> Any:  # any: the engine's task type is generic over the function's signature
-    return app.tasks[name]
 
 
 def _scrubbed(error: Exception) -> JobFailed:

@@ -13,15 +13,17 @@ from typing import Any
 import structlog
 from asgiref.sync import sync_to_async
 from django.db import connections
-from procrastinate import App
+from procrastinate import App, JobContext
 from procrastinate.contrib.django import app
 from procrastinate.jobs import DeleteJobCondition
+from procrastinate.worker import Worker
 
-from labbridge.engine import queue
+from labbridge.engine import bell, queue
 from labbridge.engine.rescue import Rescuer
 
 HEARTBEAT_SECONDS = 5.0
 STALLED_SECONDS = 25.0
+LOOK_SECONDS = 1.0  #: between two looks for jobs that nothing told of
 PAUSE_SECONDS = 1.0  #: before a worker whose database went away is started anew
 
 log = structlog.get_logger()
@@ -32,7 +34,8 @@ def run(concurrency: int) -> None:
     rescuer = Rescuer()
     rescuer.start()
     try:
-        asyncio.run(_run_for_ever(concurrency))
+        with bell.hung():
+            asyncio.run(_run_for_ever(concurrency))
     finally:
         rescuer.stop()
 
@@ -91,7 +94,9 @@ async def _run(concurrency: int) -> None:
 
 
 async def _work(worker_app: App, concurrency: int, *, wait: bool) -> None:
-    await worker_app.run_worker_async(
+    worker_app.perform_import_paths()  # type: ignore[no-untyped-call]  # procrastinate leaves these two bare
+    worker = _Worker(
+        worker_app,
         concurrency=concurrency,
         wait=wait,
         listen_notify=wait,
@@ -99,9 +104,18 @@ async def _work(worker_app: App, concurrency: int, *, wait: bool) -> None:
         delete_jobs=DeleteJobCondition.SUCCESSFUL,
         update_heartbeat_interval=HEARTBEAT_SECONDS,
         stalled_worker_timeout=STALLED_SECONDS,
-        fetch_job_polling_interval=1.0,
+        fetch_job_polling_interval=LOOK_SECONDS,
         shutdown_graceful_timeout=20.0,
     )
+    await worker.run()  # type: ignore[no-untyped-call]
+
+
+class _Worker(Worker):
+    """Looks again when a job has ended: another may have waited behind its lock, and nothing else tells of that."""
+
+    async def _process_job(self, context: JobContext) -> None:
+        await super()._process_job(context)
+        self._new_job_event.set()
 
 
 @asynccontextmanager

@@ -1,0 +1,115 @@
+"""Waking workers: after the commit, once for many jobs, and never at the cost of a job."""
+
+import asyncio
+import contextlib
+import threading
+import time
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+from django.db import OperationalError, connection, transaction
+
+from labbridge.engine import bell, worker
+from labbridge.engine.jobs import task
+from labbridge.engine.retry import OWN
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@task("bell_test", policy=OWN)
+def nothing(number: int) -> None:
+    """Only ever deferred."""
+
+
+@pytest.fixture
+def listener() -> Iterator[psycopg.Connection]:
+    connection.ensure_connection()
+    with psycopg.connect(connection.connection.info.dsn, autocommit=True) as listening:
+        listening.execute("LISTEN procrastinate_any_queue_v1")
+        yield listening
+
+
+def heard(listening: psycopg.Connection, seconds: float = 0.4) -> int:
+    return len(list(listening.notifies(timeout=seconds)))
+
+
+def test_a_deferred_job_is_told_of_after_its_commit_only(listener: psycopg.Connection) -> None:
+    with transaction.atomic():
+        nothing.defer(lock="one", number=1)
+        assert heard(listener, 0.1) == 0
+    assert heard(listener) == 1
+
+
+def test_a_job_for_later_wakes_nobody(listener: psycopg.Connection) -> None:
+    from django.utils import timezone
+
+    nothing.defer(lock="one", at=timezone.now(), number=1)
+    assert heard(listener) == 0
+
+
+def test_a_hanging_bell_tells_of_many_jobs_at_once(listener: psycopg.Connection) -> None:
+    with bell.hung():
+        for number in range(50):
+            nothing.defer(lock=f"{number}", number=number)
+        assert 1 <= heard(listener) < 25
+
+
+def test_a_hanging_bell_gives_its_connection_back() -> None:
+    with bell.hung():
+        bell.ring()
+        deadline = time.monotonic() + 5
+        while _connections() > 1 and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert _connections() == 1
+    assert not [thread for thread in threading.enumerate() if thread.name == "bell"]
+
+
+def _connections() -> int:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()")
+        return int(cursor.fetchone()[0])
+
+
+def test_a_bell_that_cannot_ring_costs_no_job(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bell, "_NOTIFY", "SELECT no_such_function()")
+    nothing.defer(lock="one", number=1)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM procrastinate_jobs")
+        assert cursor.fetchone()[0] == 1
+
+
+def test_a_job_that_cannot_be_stored_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("labbridge.engine.jobs._DEFER", "no_such_function(%s, %s, %s, %s)")
+    with pytest.raises(Exception, match="no_such_function") as problem:
+        nothing.defer(lock="one", number=1)
+    assert not isinstance(problem.value, OperationalError)
+
+
+def test_jobs_behind_one_lock_follow_without_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The end of a job frees the next, which nothing but the worker itself can notice."""
+    monkeypatch.setattr(worker, "LOOK_SECONDS", 3600.0)
+    ran: list[int] = []
+    all_ran = asyncio.Event()
+
+    @task("chained_test", policy=OWN)
+    def chained(number: int) -> None:
+        ran.append(number)
+        if number == 7:
+            loop.call_soon_threadsafe(all_ran.set)
+
+    for number in range(8):
+        chained.defer(lock="the same", number=number)
+
+    async def work() -> None:
+        nonlocal loop
+        loop = asyncio.get_running_loop()
+        running = asyncio.create_task(worker._run(4))
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(all_ran.wait(), 20)
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+    loop: asyncio.AbstractEventLoop
+    asyncio.run(work())
+    assert ran == list(range(8))
