@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
+import threading
 from collections.abc import Callable, Mapping
 from functools import wraps
 from typing import Annotated, Any, NoReturn, ParamSpec
@@ -61,35 +63,46 @@ def command(function: Callable[P, None]) -> Callable[P, None]:
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
         from labbridge.database import DatabaseProblem
 
+        _end_by_exit_on_sigterm()
         try:
             start_django()
             function(*args, **kwargs)
+            sys.stdout.flush()  # here, where a reader that has gone is no error
         except Stop as stop:
             _end(stop.sentence, stop.code)
         except DatabaseProblem as problem:
             _end(str(problem), PROBLEMS)
         except KeyboardInterrupt:
             _end("Stopped.", 130)
-        except BrokenPipeError:
-            os._exit(0)  # the reader has gone; nothing is left to say
+        except BrokenPipeError:  # the reader has gone; nothing is left to say
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise typer.Exit(DONE) from None
+        except typer.Exit:
+            raise
         except Exception as error:
-            sentence, code = _sentence(error)
-            if sentence is None:
-                raise
-            _end(sentence, code)
+            _end(*_sentence(error))
 
     return run
 
 
-def _sentence(error: Exception) -> tuple[str | None, int]:
-    """The sentences of the errors that a person at the command line can do something about."""
-    from django.db import OperationalError
+def _end_by_exit_on_sigterm() -> None:
+    """Let SIGTERM end a command like any exit, so that the embedded database stops with its last user."""
+    ours = threading.current_thread() is threading.main_thread()
+    if ours and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+
+
+def _sentence(error: Exception) -> tuple[str, int]:
+    """What a person at the command line is told, and the exit code."""
+    from django.db import InterfaceError, OperationalError
 
     from labbridge.catalog.sync import SuspiciousListing
+    from labbridge.engine.jobs import where
     from labbridge.filing.execute import FilingProblem
     from labbridge.peers.errors import PeerError
     from labbridge.practices.clients import NotConnected
     from labbridge.practices.config import ConfigProblem
+    from labbridge.practices.consent import ConsentProblem
     from labbridge.trust.keys import CannotOpen
 
     match error:
@@ -97,16 +110,18 @@ def _sentence(error: Exception) -> tuple[str | None, int]:
             return f"{error}. {error.advice}", UNREACHABLE if error.retryable else PROBLEMS
         case ConfigProblem():
             return str(error), WRONG_USE
-        case NotConnected() | FilingProblem() | SuspiciousListing() | CannotOpen():
+        case NotConnected() | FilingProblem() | SuspiciousListing() | CannotOpen() | ConsentProblem():
             return str(error), PROBLEMS
-        case OperationalError():
+        case OperationalError() | InterfaceError():
             return (
                 "The database cannot be reached. Check LABBRIDGE_DATABASE_URL and that the server runs.",
                 PROBLEMS,
             )
-        case ValueError() if "Caspio address" in str(error) or "http" in str(error):
-            return str(error), WRONG_USE
-    return None, PROBLEMS
+    # The text of an error that nobody foresaw may quote a patient; its kind and its place do not.
+    return (
+        f"An error that nobody foresaw: {type(error).__name__} in {where(error)}. Please report it with these words.",
+        PROBLEMS,
+    )
 
 
 def _end(sentence: str, code: int) -> NoReturn:
@@ -116,6 +131,12 @@ def _end(sentence: str, code: int) -> NoReturn:
 
 def print_json(value: Any) -> None:
     sys.stdout.write(orjson.dumps(value, option=orjson.OPT_INDENT_2, default=str).decode() + "\n")
+
+
+def print_json_line(value: Any) -> None:
+    """One object on one line, at once: for scripts that read while the command still runs."""
+    sys.stdout.write(orjson.dumps(value, default=str).decode() + "\n")
+    sys.stdout.flush()
 
 
 def print_counts(counts: Mapping[str, Any], *, as_json: bool) -> None:

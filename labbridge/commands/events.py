@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from typing import Annotated, Any
 
 import typer
 
-from labbridge.commands.base import WRONG_USE, AsJson, DryRun, Stop, command, print_counts, print_json
+from labbridge.commands.base import (
+    WRONG_USE,
+    AsJson,
+    DryRun,
+    Stop,
+    command,
+    print_counts,
+    print_json,
+    the_practice,
+)
 
 events_app = typer.Typer(no_args_is_help=True, help="Events: what arrived, what became of it.")
 
+PEERS = ("caspio", "rupa")
 State = Annotated[str, typer.Option(help="received, handled, waiting, quarantined or dead.")]
 Limit = Annotated[int, typer.Option(min=1, max=100_000, help="At most this many, newest last.")]
 
@@ -40,7 +51,9 @@ def _select(state: str, practice: str, peer: str) -> Any:
     if state:
         events = events.filter(state=state)
     if practice:
-        events = events.filter(practice__slug=practice)
+        events = events.filter(practice=the_practice(practice))
+    if peer and peer not in PEERS:
+        raise Stop(f"There is no peer {peer!r}. Known: {', '.join(PEERS)}.", WRONG_USE)
     if peer:
         events = events.filter(peer=peer)
     return events
@@ -131,16 +144,22 @@ def listen(
     seconds: Annotated[float, typer.Option(help="Stop by itself after so long; 0 goes on.")] = 0,
 ) -> None:
     """Show events as they arrive and change, until Ctrl-C."""
-    from labbridge.inbox.models import Event
+    from django.db.models import Q
+    from django.utils import timezone
 
-    known = dict(Event.objects.values_list("pk", "state"))
+    from labbridge.inbox.models import Event, EventState
+
+    since = timezone.now()
+    known = dict(Event.objects.exclude(state=EventState.HANDLED).values_list("pk", "state"))
     end = time.monotonic() + seconds if seconds else None
-    while end is None or time.monotonic() < end:
-        for event in _select("", "", "").order_by("received_at", "id"):
-            if known.get(event.pk) != event.state:
-                known[event.pk] = event.state
-                _print_one(event, as_json=as_json)
-        time.sleep(0.5)
+    with contextlib.suppress(KeyboardInterrupt):  # how a person ends it
+        while end is None or time.monotonic() < end:
+            watched = Q(received_at__gte=since) | Q(pk__in=list(known)) | ~Q(state=EventState.HANDLED)
+            for event in _select("", "", "").filter(watched).order_by("received_at", "id"):
+                if known.get(event.pk) != event.state:
+                    known[event.pk] = event.state
+                    _print_one(event, as_json=as_json)
+            time.sleep(0.5)
 
 
 def _print_one(event: Any, *, as_json: bool) -> None:

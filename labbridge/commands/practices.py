@@ -16,8 +16,8 @@ from labbridge.commands.base import (
     PracticeSlug,
     Stop,
     command,
-    print_counts,
     print_json,
+    print_json_line,
     the_practice,
 )
 
@@ -155,13 +155,16 @@ def connect(
     wait: Annotated[int, typer.Option(help="Seconds to wait for the practitioner.")] = 600,
     as_json: AsJson = False,
 ) -> None:
-    """Print the consent address for a practitioner and wait until Rupa has sent them back."""
+    """Print the consent address for a practitioner and wait until Rupa has sent them back.
+
+    With --json each line is one JSON object: the address first, then what became of it.
+    """
     from labbridge.practices.consent import begin
     from labbridge.practices.models import Consent
 
     journey = begin(the_practice(practice), started_by="command line")
     if as_json:
-        print_json({"address": journey.address})
+        print_json_line({"address": journey.address})
     else:
         print("Open this address as the practitioner, sign in at Rupa and agree:\n")
         print(journey.address + "\n")
@@ -171,7 +174,10 @@ def connect(
         if consent.outcome:
             if consent.outcome != "connected":
                 raise Stop(consent.outcome)
-            print_counts({"connected": 1}, as_json=as_json)
+            if as_json:
+                print_json_line({"connected": 1})
+            else:
+                print("Connected.")
             return
         time.sleep(0.5)
     raise Stop(

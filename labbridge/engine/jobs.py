@@ -193,14 +193,15 @@ def _scrubbed(error: Exception) -> JobFailed:
         return JobFailed("The database was away for a moment.", retry=True)
     if isinstance(error, CannotOpen):  # mended by a person, with the key
         return JobFailed(str(error), retry=True)
-    where = _where(error)
-    log.error("engine.surprise", exception_type=type(error).__name__, function=where)
+    place = where(error)
+    log.error("engine.surprise", exception_type=type(error).__name__, function=place)
     return JobFailed(
-        f"An error that nobody foresaw ({type(error).__name__} in {where}).", retry=True, surprise=True
+        f"An error that nobody foresaw ({type(error).__name__} in {place}).", retry=True, surprise=True
     )
 
 
-def _where(error: Exception) -> str:
+def where(error: Exception) -> str:
+    """Module and line of ours that an error came from: never its text, which may hold data."""
     trace = error.__traceback__
     place = "?"
     while trace is not None:
