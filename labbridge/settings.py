@@ -28,6 +28,8 @@ from pydantic import (
 
 PREFIX = "LABBRIDGE_"
 SANDBOX_API = "https://api-sandbox.rupahealth.com"  #: rupa-api.md 2
+LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+SHORTEST_SECRET = 32
 MAX_WEBHOOK_BYTES = 10 * 1024 * 1024  #: design.md 6.4
 
 
@@ -98,6 +100,26 @@ class Deployment(BaseModel):
     def _no_trailing_slash(cls, value: str) -> str:
         return value.rstrip("/")
 
+    @field_validator("log_level")
+    @classmethod
+    def _known_level(cls, value: str) -> str:
+        if value.upper() not in LOG_LEVELS:
+            raise ValueError(f"must be one of {', '.join(LOG_LEVELS)}")
+        return value.upper()
+
+    @field_validator("secret_key")
+    @classmethod
+    def _long_enough(cls, value: str) -> str:
+        if value and len(value) < SHORTEST_SECRET:
+            raise ValueError(f"must have at least {SHORTEST_SECRET} characters: openssl rand -base64 48")
+        return value
+
+    @model_validator(mode="after")
+    def _whole_application(self) -> Deployment:
+        if bool(self.rupa_client_id) != bool(self.rupa_client_secret):
+            raise ValueError(f"{PREFIX}RUPA_CLIENT_ID and {PREFIX}RUPA_CLIENT_SECRET belong together: set both")
+        return self
+
     @model_validator(mode="after")
     def _encrypted_transport(self) -> Deployment:
         for name in ("public_url", "rupa_api_url", "rupa_authorize_url", "rupa_token_url"):
@@ -155,17 +177,24 @@ def environment(source: dict[str, str]) -> dict[str, str]:
     found: dict[str, str] = {}
     for name in Deployment.model_fields:
         variable = PREFIX + name.upper()
-        path = source.get(variable + "_FILE")
+        path = source.get(variable + "_FILE", "").strip()
         if path and source.get(variable):
             raise SettingsProblem(f"Set {variable} or {variable}_FILE, not both.")
         if path:
-            try:
-                found[name] = Path(path).read_text(encoding="utf-8").strip()
-            except (OSError, UnicodeDecodeError) as error:
-                raise SettingsProblem(f"{variable}_FILE cannot be read: {type(error).__name__}.") from error
+            found[name] = _file_text(variable, path)
         elif source.get(variable, "").strip():
             found[name] = source[variable].strip()
     return found
+
+
+def _file_text(variable: str, path: str) -> str:
+    try:
+        text = Path(path).read_text(encoding="utf-8").strip()
+    except (OSError, ValueError) as error:
+        raise SettingsProblem(f"{variable}_FILE cannot be read: {type(error).__name__}.") from None
+    if not text:
+        raise SettingsProblem(f"{variable}_FILE names an empty file.")
+    return text
 
 
 def read_deployment(source: dict[str, str]) -> Deployment:
@@ -251,6 +280,7 @@ ALLOWED_HOSTS = [
     "[::1]",
     *DEPLOYMENT.allowed_hosts,
 ]
+_CONSENT = urlsplit(DEPLOYMENT.rupa_authorize_url)
 CSRF_TRUSTED_ORIGINS = [f"{_PUBLIC.scheme}://{_PUBLIC.netloc}"]
 
 INSTALLED_APPS = [
@@ -363,7 +393,8 @@ CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": ["'self'"],
         "base-uri": ["'none'"],
-        "form-action": ["'self'"],
+        # Browsers hold redirects after a form to this as well: "Go to Rupa" ends at the consent page.
+        "form-action": ["'self'", f"{_CONSENT.scheme}://{_CONSENT.netloc}"],
         "frame-ancestors": ["'none'"],
         "object-src": ["'none'"],
     }

@@ -77,9 +77,9 @@ def command(function: Callable[P, None]) -> Callable[P, None]:
         except BrokenPipeError:  # the reader has gone; nothing is left to say
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise typer.Exit(DONE) from None
-        except typer.Exit:
+        except (typer.Exit, typer.Abort):
             raise
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  # a traceback could quote a patient, and helps nobody who types
             _end(*_sentence(error))
 
     return run

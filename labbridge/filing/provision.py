@@ -120,7 +120,13 @@ def _patients(
             f"Caspio has no table {part.table}, which [caspio.patients] names. Create it or correct the name."
         )
         return
-    held = {item.name.lower() for item in client.table(table).fields()}
+    held = {item.name.lower(): item for item in client.table(table).fields()}
+    key = held.get(part.key.lower())
+    if key is not None and key.unique is False:  # two patients could share it, and one would get the other's results
+        done.problems.append(
+            f"The field {part.key} of the table {table} is not unique; [caspio.patients] names it as the key. "
+            "Tick Unique in Caspio's table design, or name another field."
+        )
     read = {ours: theirs for ours, theirs in part.read_fields().items() if ours not in part.WRITTEN}
     done.problems.extend(
         f"The table {table} has no field {theirs}, which [caspio.patients] names for {ours}. Correct the name."
@@ -158,10 +164,15 @@ def _webhook(
         held = None
     elif held is None:
         done.webhooks.append(f"create webhook to {url}")
-    if dry_run:
-        return
-    hook = held or _create_webhook(client, practice, connection, url)
-    _events(client, hook, config, done)
+    hook = held
+    if hook is None and not dry_run:
+        hook = _create_webhook(client, practice, connection, url)
+        if not (hook.secret or secret):
+            done.problems.append(
+                "Caspio did not tell the secret of the new webhook, without which no delivery is trusted. Set "
+                "webhook_secret in practice.toml to the one that Caspio shows, and apply it."
+            )
+    _events(client, hook, config, done, dry_run=dry_run)
 
 
 def _create_webhook(client: Caspio, practice: Practice, connection: Connection, url: str) -> Webhook:
@@ -179,14 +190,19 @@ def _create_webhook(client: Caspio, practice: Practice, connection: Connection, 
     return hook
 
 
-def _events(client: Caspio, hook: Webhook, config: PracticeConfig, done: Provisioned) -> None:
-    held = {(event.type, (event.object_name or "").lower()) for event in client.webhook_events(hook.id)}
+def _events(
+    client: Caspio, hook: Webhook | None, config: PracticeConfig, done: Provisioned, *, dry_run: bool
+) -> None:
+    """What the webhook listens to; `hook` is None where it would be created first."""
+    listed = client.webhook_events(hook.id) if hook is not None else []
+    held = {(event.type, (event.object_name or "").lower()) for event in listed}
     for table in (config.caspio.patients.table, config.caspio.tables.lab_order_requests):
         for kind in EVENTS:
             if (kind.value, table.lower()) in held:
                 continue
-            done.webhooks.append(f"{kind.value} of {table}")
-            client.create_webhook_event(
-                hook.id,
-                NewWebhookEvent(event_type=kind, object_name=table, event_sources=EVENT_SOURCES),
-            )
+            done.webhooks.append(f"listen to {kind.value} of {table}")
+            if hook is not None and not dry_run:
+                client.create_webhook_event(
+                    hook.id,
+                    NewWebhookEvent(event_type=kind, object_name=table, event_sources=EVENT_SOURCES),
+                )
