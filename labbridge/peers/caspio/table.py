@@ -241,7 +241,7 @@ class Table:
         content_type: str = "application/octet-stream",
     ) -> None:
         """Put a file into an ATTACHMENT field, in place of one that is there. Raises Rejected (413)."""
-        self._send(
+        response = self._send(
             "PUT",
             f"/attachments/{check_name(field)}/{int(pk_id)}",
             "upload to",
@@ -250,6 +250,8 @@ class Table:
             expect=(204, 200),
             timeout=self.SLOW_SECONDS,
         )
+        if response.content:  # 204 is documented; a page of HTML (maintenance, a proxy) is no upload
+            response.json()
 
     def download(self, field: str, pk_id: int) -> bytes:
         """The file of one row. Raises NotFound when the field is empty."""

@@ -8,7 +8,7 @@ import pytest
 from labbridge.peers.caspio import CaspioAssumptions, field
 from labbridge.peers.caspio.table import Table, quote_segment
 from labbridge.peers.caspio.types import NewField
-from labbridge.peers.errors import Conflict, NotFound, Unreadable
+from labbridge.peers.errors import Conflict, NotFound, OutcomeUnknown, Unreadable
 
 
 def rows(*keys):
@@ -167,3 +167,9 @@ def test_old_names_are_quoted():
 def test_fields_that_caspio_would_refuse_are_refused_before(bad):
     with pytest.raises(ValueError, match=r"name|type|unique"):
         NewField(**bad)
+
+
+def test_a_page_of_html_is_no_upload(scripted, caspio):
+    scripted.says(httpx2.Response(200, content=b"<html>", headers={"content-type": "text/html"}))
+    with pytest.raises(OutcomeUnknown):
+        caspio.table("T").upload("Pdf", 1, "a.pdf", b"%PDF-")
