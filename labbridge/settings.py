@@ -117,7 +117,9 @@ class Deployment(BaseModel):
     @model_validator(mode="after")
     def _whole_application(self) -> Deployment:
         if bool(self.rupa_client_id) != bool(self.rupa_client_secret):
-            raise ValueError(f"{PREFIX}RUPA_CLIENT_ID and {PREFIX}RUPA_CLIENT_SECRET belong together: set both")
+            raise ValueError(
+                f"{PREFIX}RUPA_CLIENT_ID and {PREFIX}RUPA_CLIENT_SECRET belong together: set both"
+            )
         return self
 
     @model_validator(mode="after")

@@ -122,7 +122,9 @@ def _patients(
         return
     held = {item.name.lower(): item for item in client.table(table).fields()}
     key = held.get(part.key.lower())
-    if key is not None and key.unique is False:  # two patients could share it, and one would get the other's results
+    if (
+        key is not None and key.unique is False
+    ):  # two patients could share it, and one would get the other's results
         done.problems.append(
             f"The field {part.key} of the table {table} is not unique; [caspio.patients] names it as the key. "
             "Tick Unique in Caspio's table design, or name another field."
