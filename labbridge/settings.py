@@ -58,7 +58,7 @@ class Deployment(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    data_dir: Path = Path("var")
+    data_dir: Path = Field(default=Path("var"), validate_default=True)
     database_url: str = ""
     public_url: str = "http://127.0.0.1:8000"
     secret_key: str = ""
