@@ -7,7 +7,6 @@ dropped (it may quote data) and only its logger, level, function and kind of exc
 from __future__ import annotations
 
 import logging
-import sys
 from collections.abc import MutableMapping
 from typing import Any
 
@@ -58,7 +57,7 @@ def configure(options: dict[str, Any]) -> None:
             structlog.processors.JSONRenderer(default=lambda value: type(value).__name__),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(file=sys.stdout),
+        logger_factory=structlog.PrintLoggerFactory(),  # standard output as it is when the line is written
         cache_logger_on_first_use=False,
     )
     root = logging.getLogger()
