@@ -9,6 +9,7 @@ from itertools import islice
 
 from django.db import connection
 
+from labbridge.engine.locks import exclusive, try_exclusive
 from labbridge.filing.execute import Filer, FilingProblem, changed_only
 from labbridge.filing.rows import Row, lab_company_row, lab_test_row
 from labbridge.mirror.models import LabCompany, LabTest
@@ -23,11 +24,23 @@ BATCH = 25
 Progress = Callable[[int, int], None]
 
 
+class Busy(Exception):
+    """Somebody else is filing the same rows. The text is a sentence for a person."""
+
+
 def file_one(practice: Practice, test: LabTest) -> None:
-    """Raises FilingProblem and PeerError as `Filer.file` does."""
+    """File one test. Raises FilingProblem and PeerError as `Filer.file` does, and Busy."""
     config = config_of(practice)
-    with caspio(practice, "catalog") as client:
-        Filer(practice, config, client).file([lab_test_row(test, config)], group="")
+    with try_exclusive(_lock(practice), shared=True) as free:
+        if not free:
+            raise Busy("The whole catalogue is being filed.")
+        with caspio(practice, "catalog") as client:
+            Filer(practice, config, client).file([lab_test_row(test, config)], group="")
+
+
+def needs_filing(practice: Practice, test: LabTest) -> bool:
+    """Whether Caspio is not known to hold this test as it is."""
+    return bool(changed_only(practice, [lab_test_row(test, config_of(practice))], group=""))
 
 
 def file_catalog(practice: Practice, progress: Progress = lambda _done, _total: None) -> Counter[str]:
@@ -38,13 +51,18 @@ def file_catalog(practice: Practice, progress: Progress = lambda _done, _total: 
         PeerError: Caspio is away; what was filed stays filed.
 
     """
-    rows = catalog_rows(practice)
-    changed = changed_only(practice, rows, group="")
-    done = Counter(unchanged=len(rows) - len(changed))
-    if changed:
-        with caspio(practice, "catalog") as client:
-            done.update(_file_side_by_side(practice, client, changed, progress))
+    with exclusive(_lock(practice)):  # two at once would insert the same rows
+        rows = catalog_rows(practice)
+        changed = changed_only(practice, rows, group="")
+        done = Counter(unchanged=len(rows) - len(changed))
+        if changed:
+            with caspio(practice, "catalog") as client:
+                done.update(_file_side_by_side(practice, client, changed, progress))
     return done
+
+
+def _lock(practice: Practice) -> str:
+    return f"catalog:{practice.pk}"
 
 
 def changed_rows(practice: Practice) -> list[Row]:

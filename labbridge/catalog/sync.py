@@ -8,7 +8,7 @@ from datetime import datetime
 
 from django.db import transaction
 
-from labbridge.mirror.merge import fill_lab_test, merge_company
+from labbridge.mirror.lab_tests import fill_lab_test, merge_company
 from labbridge.mirror.models import LabCompany, LabTest
 from labbridge.peers.rupa.client import Rupa
 from labbridge.peers.rupa.types import LabCompanySnapshot, LabTestSnapshot
@@ -38,7 +38,7 @@ def pull_catalog(practice: Practice, progress: Progress = lambda _read: None, *,
 
 @dataclass(frozen=True)
 class Listing:
-    """What Rupa listed, and when the reading began."""
+    """What Rupa listed, and when the reading of the tests began."""
 
     companies: list[LabCompanySnapshot]
     tests: list[LabTestSnapshot]
@@ -51,8 +51,9 @@ def read_catalog(practice: Practice, progress: Progress = lambda _read: None) ->
     Raises PeerError.
     """
     with rupa(rupa_connection(practice), "catalog") as client:
-        started = client.now()
-        return Listing(list(client.lab_companies()), _read_tests(client, progress), started)
+        companies = list(client.lab_companies())
+        started = client.now()  # Rupa's clock, which is not known before its first answer
+        return Listing(companies, _read_tests(client, progress), started)
 
 
 def keep_catalog(practice: Practice, listing: Listing, *, force: bool = False) -> int:
@@ -60,7 +61,7 @@ def keep_catalog(practice: Practice, listing: Listing, *, force: bool = False) -
     with transaction.atomic():
         for company in listing.companies:
             merge_company(practice, company, listing.as_of)
-    changed = merge_tests(practice, listing.tests, listing.as_of)
+        changed = merge_tests(practice, listing.tests, listing.as_of)
     changed += _retire(practice, {test.id for test in listing.tests}, listing.as_of, force=force)
     Practice.objects.filter(pk=practice.pk).update(catalog_read_at=listing.as_of)
     return changed
@@ -77,34 +78,39 @@ def _read_tests(client: Rupa, progress: Progress) -> list[LabTestSnapshot]:
 
 
 def merge_tests(practice: Practice, snapshots: Iterable[LabTestSnapshot], as_of: datetime) -> int:
-    """Merge many tests with few statements. Returns how many changed."""
-    held = {test.external_id: test for test in LabTest.objects.filter(practice=practice)}
+    """Merge many tests with few statements, inside the caller's transaction. Returns how many changed."""
+    held = {test.external_id: test for test in LabTest.objects.select_for_update().filter(practice=practice)}
     names = dict(LabCompany.objects.filter(practice=practice).values_list("external_id", "name"))
-    new: list[LabTest] = []
-    changed: list[LabTest] = []
+    new: dict[str, LabTest] = {}
+    changed: dict[str, LabTest] = {}
     seen: list[LabTest] = []
     for snapshot in snapshots:
-        test = held.get(snapshot.id)
+        test = new.get(snapshot.id) or held.get(snapshot.id)
         if test is None:
-            test = LabTest(practice=practice, external_id=snapshot.id)
-            new.append(test)
-            held[snapshot.id] = test
+            test = new[snapshot.id] = LabTest(practice=practice, external_id=snapshot.id)
         elif test.as_of is not None and as_of < test.as_of:
             continue
         differs = fill_lab_test(test, snapshot)
-        company = names.get(test.lab_company_id_external) or (
-            snapshot.lab_company and snapshot.lab_company.name
-        )
-        if company and test.lab_company_name != company:
-            test.lab_company_name, differs = company[:255], True
+        differs |= _name_company(test, names.get(test.lab_company_id_external), snapshot)
         test.as_of = as_of
-        if test.pk is not None:
-            (changed if differs else seen).append(test)
+        if snapshot.id in held and differs:
+            changed[snapshot.id] = test
+        elif snapshot.id in held:
+            seen.append(test)
     fields = [field.name for field in LabTest._meta.concrete_fields if not field.primary_key]
-    LabTest.objects.bulk_create(new, batch_size=500)
-    LabTest.objects.bulk_update(changed, fields, batch_size=200)
+    # One that an event has brought in the meantime is newer than this listing.
+    LabTest.objects.bulk_create(new.values(), batch_size=500, ignore_conflicts=True)
+    LabTest.objects.bulk_update(changed.values(), fields, batch_size=200)
     LabTest.objects.filter(pk__in=[test.pk for test in seen]).update(as_of=as_of)
     return len(new) + len(changed)
+
+
+def _name_company(test: LabTest, known: str | None, snapshot: LabTestSnapshot) -> bool:
+    name = known or (snapshot.lab_company.name if snapshot.lab_company else None)
+    if not name or test.lab_company_name == name[:255]:
+        return False
+    test.lab_company_name = name[:255]
+    return True
 
 
 def _retire(practice: Practice, listed: set[str], as_of: datetime, *, force: bool) -> int:

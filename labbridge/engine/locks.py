@@ -33,14 +33,15 @@ def exclusive(name: str) -> Iterator[None]:
 
 
 @contextmanager
-def try_exclusive(name: str) -> Iterator[bool]:
-    """Yield whether the lock could be had at once."""
+def try_exclusive(name: str, *, shared: bool = False) -> Iterator[bool]:
+    """Yield whether the lock could be had at once. `shared`: beside others who share it, but no exclusive holder."""
+    kind = "_shared" if shared else ""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(%s)", [_number(name)])
+        cursor.execute(f"SELECT pg_try_advisory_lock{kind}(%s)", [_number(name)])
         held = bool(cursor.fetchone()[0])
     try:
         yield held
     finally:
         if held:
             with connection.cursor() as cursor:
-                cursor.execute("SELECT pg_advisory_unlock(%s)", [_number(name)])
+                cursor.execute(f"SELECT pg_advisory_unlock{kind}(%s)", [_number(name)])

@@ -7,15 +7,17 @@ intent is committed before each call, so after a crash or a lost answer the row 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import structlog
 from django.utils import timezone
 
 from labbridge.filing.models import FiledRow, RowState
+from labbridge.filing.refusals import refusal
 from labbridge.filing.rows import Attachment, Row, wall_clock
 from labbridge.filing.tables import SYNCED_AT, TABLES, TableSpec, Value, canonical
 from labbridge.peers.caspio import Caspio
@@ -37,6 +39,8 @@ from labbridge.practices.models import Practice
 from labbridge.trust.keys import keyring
 
 log = structlog.get_logger()
+
+NO_KEY = "row_without_key"  # Caspio did not tell the PK_ID of a row that it has just made
 
 #: After these nothing was written, so the ledger goes back to what it knew.
 NOT_WRITTEN = (RateLimited, Rejected, NotFound, Forbidden, Unauthorized, Unavailable)
@@ -67,54 +71,75 @@ class Filer:
         self.names: dict[str, str] = config.caspio.tables.model_dump()
         self.done: Counter[str] = Counter()
         self._broken: dict[str, PeerError] = {}
+        self._problem: FilingProblem | None = None
 
-    def file(self, rows: Sequence[Row], group: str) -> Counter[str]:
-        """Bring every row to what it should be.
+    def file(self, rows: Sequence[Row], group: str, *, create: bool = True) -> Counter[str]:
+        """Bring every row to what it should be, and take away rows of the group that are no longer planned.
 
-        One refused row does not keep the others back: all are tried, then the first refusal is raised.
+        One refused row does not keep the others back: all are tried, then the first refusal is raised. Without
+        `create`, rows that Caspio is not known to hold are left out.
 
         Raises:
             FilingProblem: a sentence for people; the job waits and tries again.
             PeerError: Caspio is away or slow; what was done stays done.
 
         """
-        pending = _pending(self.practice, rows, group)
+        pending, surplus = _compared(self.practice, rows, group)
         self.done["unchanged"] += len(rows) - len(pending)
-        problem: FilingProblem | None = None
         for row, ledger in pending:
-            try:
-                self._file_row(row, ledger)
-            except (Rejected, NotFound, Forbidden, Conflict) as error:
-                self._broken.setdefault(row.table, error)
-                problem = problem or FilingProblem(
-                    self._sentence(row, error),
-                    retry_after=error.retry_after,
-                    whole_table=isinstance(error, NotFound | Forbidden),
-                )
-                log.warning("filing.refused", practice=self.practice.slug, table=row.table, key=row.key,
-                            status=error.status, code=error.code, fields=list(error.fields),
-                            request_id=error.request_id)  # fmt: skip
-        if problem is not None:
-            raise problem
+            self._try(row.table, row.key, partial(self._file_row, row, ledger, create=create and row.create))
+        for ledger in surplus:
+            self._try(ledger.table, ledger.key, partial(self._remove, ledger))
+        if self._problem is not None:
+            raise self._problem
         return self.done
+
+    def _try(self, word: str, key: str, step: Callable[[], None]) -> None:
+        broken = self._broken.get(word)
+        if broken is not None:  # the table or a field is missing: asking again would cost a call
+            return
+        try:
+            step()
+        except (Rejected, NotFound, Forbidden, Conflict) as error:
+            whole_table = isinstance(error, NotFound | Forbidden) and error.code != NO_KEY
+            if whole_table:
+                self._broken[word] = error
+            self._problem = self._problem or FilingProblem(
+                refusal(self.names[word], TABLES[word], key, error),
+                retry_after=error.retry_after,
+                whole_table=whole_table,
+            )
+            log.warning("filing.refused", practice=self.practice.slug, table=word, key=key,
+                        status=error.status, code=error.code, fields=list(error.fields),
+                        request_id=error.request_id)  # fmt: skip
 
     # -- one row ---------------------------------------------------------------------------------------------
 
-    def _file_row(self, row: Row, ledger: FiledRow) -> None:
-        broken = self._broken.get(row.table)
-        if isinstance(
-            broken, NotFound | Forbidden
-        ):  # the table or a field is missing: asking again costs a call
-            raise broken
+    def _file_row(self, row: Row, ledger: FiledRow, *, create: bool) -> None:
         table = self.caspio.table(self.names[row.table])
         if ledger.state != RowState.CONFIRMED:
             self._look_up(table, row, ledger)
         if _is_new(ledger):
+            if not create:
+                _forget(ledger)
+                return
             self._insert(table, row, ledger)
-        elif _changes(row, ledger):
-            self._update(table, row, ledger)
+        elif _changes(row, ledger) and not self._update(table, row, ledger):
+            if not create:
+                _forget(ledger)
+                return
+            self._recreate(table, row, ledger)
         if row.attachment is not None and _file_differs(row, ledger):
             self._attach(table, row, row.attachment, ledger)
+
+    def _remove(self, ledger: FiledRow) -> None:
+        """Take a row away that we made. Done twice it does no harm, so a lost answer needs no look."""
+        spec = TABLES[ledger.table]
+        self._intend(ledger, {})
+        self.caspio.table(self.names[ledger.table]).delete(q.field(spec.unique) == ledger.key)
+        log.info("filing.removed", practice=self.practice.slug, table=ledger.table, key=ledger.key)
+        ledger.delete()
+        self.done["removed"] += 1
 
     def _look_up(self, table: Table, row: Row, ledger: FiledRow) -> None:
         """After a lost answer: read what the row holds, so that the next step starts from the truth."""
@@ -149,21 +174,25 @@ class Filer:
         self._look_up(table, row, ledger)
         if _is_new(ledger):
             raise Conflict("caspio", f"insert into {table.name}", code="unique_but_absent")
-        if _changes(row, ledger):
-            self._update(table, row, ledger)
+        if row.attachment is not None:
+            ledger.file_intended = (
+                row.attachment.sha256
+            )  # perhaps its file is there too: look before sending it
+        if _changes(row, ledger) and not self._update(table, row, ledger):
+            self._recreate(table, row, ledger)
 
-    def _update(self, table: Table, row: Row, ledger: FiledRow) -> None:
+    def _update(self, table: Table, row: Row, ledger: FiledRow) -> bool:
+        """Returns whether the row was there."""
         spec = TABLES[row.table]
         changed = _changes(row, ledger)
         initial = row.initial if "Pdf_Sha256" in changed and ledger.fields.get("Pdf_Sha256") else {}
         self._intend(ledger, {**ledger.fields, **hashes(spec, changed)})
         values = _wire({**initial, **self._stamped(row, changed)})
         affected = self._call(ledger, lambda: table.update(self._by_key(row), values))
-        if affected == 0:
-            self._recreate(table, row, ledger)
-            return
-        self._confirm(ledger)
-        self.done["updated"] += 1
+        if affected:
+            self._confirm(ledger)
+            self.done["updated"] += 1
+        return bool(affected)
 
     def _recreate(self, table: Table, row: Row, ledger: FiledRow) -> None:
         """Somebody deleted the row in Caspio: it belongs there, so it comes back, and we say so."""
@@ -185,7 +214,7 @@ class Filer:
         try:
             self._upload(table, attachment, ledger, content)
         except NotFound as error:
-            if error.code and "field" in error.code.lower():
+            if error.code == NO_KEY or (error.code and "field" in error.code.lower()):
                 raise
             self._recreate(table, row, ledger)
             self._upload(table, attachment, ledger, content)
@@ -194,7 +223,7 @@ class Filer:
 
     def _upload(self, table: Table, attachment: Attachment, ledger: FiledRow, content: bytes) -> None:
         if ledger.pk_id is None:  # Caspio did not tell the new row's key
-            raise NotFound("caspio", f"upload to {table.name}", code="row_without_key")
+            raise NotFound("caspio", f"upload to {table.name}", code=NO_KEY)
         table.upload(attachment.field, ledger.pk_id, attachment.filename, content, "application/pdf")
 
     def _is_there(self, table: Table, row: Row, attachment: Attachment) -> bool:
@@ -254,46 +283,27 @@ class Filer:
             return values
         return {**values, SYNCED_AT: wall_clock(datetime.now(UTC), self.config.zone)}
 
-    def _sentence(self, row: Row, error: PeerError) -> str:
-        table = self.names[row.table]
-        fields = ", ".join(error.fields)
-        match error:
-            case NotFound() if fields:
-                return f"Caspio has no field {fields} in the table {table}. Run `labbridge provision` to create it."
-            case NotFound():
-                return f"Caspio has no table {table}. Run `labbridge provision` to create it."
-            case Forbidden():
-                return (
-                    f"Caspio does not let us write to the table {table}. Give the API profile permission for it "
-                    "(Integrations, API Profiles)."
-                )
-            case _ if fields:
-                return (
-                    f"Caspio refused the field {fields} of the table {table} ({error.code or error.status}). "
-                    "Compare its type with `labbridge provision --dry-run`."
-                )
-            case _:
-                return (
-                    f"Caspio refused a row of the table {table} ({error.code or error.status}, request "
-                    f"{error.request_id or 'without an id'}). Compare the table with `labbridge provision --dry-run`."
-                )
-
 
 def changed_only(practice: Practice, rows: Sequence[Row], group: str) -> list[Row]:
     """The rows that would cost a call, by the ledger alone."""
-    return [row for row, _ in _pending(practice, rows, group)]
+    return [row for row, _ in _compared(practice, rows, group)[0]]
 
 
-def _pending(practice: Practice, rows: Sequence[Row], group: str) -> list[tuple[Row, FiledRow]]:
+def _compared(
+    practice: Practice, rows: Sequence[Row], group: str
+) -> tuple[list[tuple[Row, FiledRow]], list[FiledRow]]:
+    """The rows that differ from what Caspio is known to hold, and what it holds of the group beyond the plan."""
     known = {(ledger.table, ledger.key): ledger for ledger in _ledgers(practice, rows, group)}
     pairs = []
     for row in rows:
-        ledger = known.get((row.table, row.key)) or FiledRow(
-            practice=practice, table=row.table, key=row.key, group=group, state=RowState.CONFIRMED
-        )
+        ledger = known.pop((row.table, row.key), None)
+        if ledger is None:
+            ledger = FiledRow(
+                practice=practice, table=row.table, key=row.key, group=group, state=RowState.CONFIRMED
+            )
         if _differs(row, ledger):
             pairs.append((row, ledger))
-    return pairs
+    return pairs, list(known.values()) if group else []
 
 
 def _ledgers(practice: Practice, rows: Sequence[Row], group: str) -> Iterable[FiledRow]:
@@ -301,6 +311,11 @@ def _ledgers(practice: Practice, rows: Sequence[Row], group: str) -> Iterable[Fi
     if group:
         return held.filter(group=group)
     return held.filter(table__in={row.table for row in rows}, key__in=[row.key for row in rows])
+
+
+def _forget(ledger: FiledRow) -> None:
+    """Caspio does not hold it, and need not."""
+    FiledRow.objects.filter(pk=ledger.pk).delete()
 
 
 def _differs(row: Row, ledger: FiledRow) -> bool:

@@ -7,8 +7,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Any
 from zoneinfo import ZoneInfo
 
+from django.db.models import Prefetch
 from django.utils import timezone
 
 from labbridge.filing.tables import ATTACHMENT, TABLES, Value, fit
@@ -21,9 +23,20 @@ from labbridge.mirror.models import (
     Result,
     ResultState,
     ResultValue,
+    StoredFile,
 )
 from labbridge.mirror.phases import payment_of
 from labbridge.practices.config import PracticeConfig
+
+#: When a row is new or its file is another one, its review starts anew.
+UNREVIEWED: dict[str, Value] = {"Review_Status": "unreviewed", "Reviewed_By": "", "Reviewed_At": None}
+
+#: HL7 table 0085, where it says more than that there is a value.
+STATUS_WORDS = {
+    "X": "not obtained", "I": "pending", "N": "not asked for", "O": "not measured", "P": "preliminary",
+    "S": "partial", "R": "not verified", "D": "deleted by the lab", "W": "withdrawn by the lab",
+}  # fmt: skip
+WITHDRAWN = frozenset("DW")
 
 OPEN_PHASES = {Phase.AWAITING_PAYMENT, Phase.IN_PROGRESS, Phase.PARTIAL_RESULTS}
 
@@ -46,11 +59,17 @@ class Row:
     attachment: Attachment | None = None
     #: Written when the row is new or its file is another one, and otherwise left to the practice.
     initial: dict[str, Value] = dataclasses.field(default_factory=dict, repr=False)
+    create: bool = True  # False: brought up to date where it stands already, and not made anew
 
 
 def wall_clock(moment: datetime | None, zone: ZoneInfo) -> str | None:
     """A moment as Caspio takes it: naive, in the practice's zone, to the second (design.md 6.5)."""
-    return None if moment is None else moment.astimezone(zone).replace(tzinfo=None, microsecond=0).isoformat()
+    if moment is None:
+        return None
+    try:
+        return moment.astimezone(zone).replace(tzinfo=None, microsecond=0).isoformat()
+    except OverflowError:  # the ends of the calendar do not survive a zone
+        return None
 
 
 def money(amount: Decimal | None, unit: str) -> Decimal | None:
@@ -66,11 +85,13 @@ def _row(
     values: dict[str, object],
     attachment: Attachment | None = None,
     initial: dict[str, Value] | None = None,
+    *,
+    create: bool = True,
 ) -> Row:
     spec = TABLES[table]
     fit(spec.field(spec.unique), key)
     fitted = {name: fit(spec.field(name), value) for name, value in values.items()}
-    return Row(table, key, fitted, attachment, initial or {})
+    return Row(table, key, fitted, attachment, initial or {}, create)
 
 
 class OrderRows:
@@ -82,13 +103,9 @@ class OrderRows:
         self.order, self.config, self.patient_key = order, config, patient_key
         self.practitioner_name = practitioner_name
         self.zone = config.zone
-        self.tests = [
-            test
-            for test in order.ordered_tests.prefetch_related("results__values", "results__pdf").order_by(
-                "external_id"
-            )
-            if not test.removed
-        ]
+        pdfs = Prefetch("results__pdf", StoredFile.objects.defer("content"))
+        tests = order.ordered_tests.prefetch_related("results__values", pdfs).order_by("external_id")
+        self.tests = [test for test in tests if _is_on_order(test)]
         wanted = {test.lab_test_id_external for test in self.tests}
         known = LabTest.objects.filter(practice=order.practice, external_id__in=wanted)
         self.lab_tests = {test.external_id: test for test in known}
@@ -163,14 +180,14 @@ class OrderRows:
         return _row("lab_order_tests", test.external_id, values)
 
     def _result(self, test: OrderedTest, result: Result) -> Iterable[Row]:
-        if result.withheld:  # it names another patient: a person decides first
-            return
+        """One version and its values. What names another patient is in nobody's chart until a person decides."""
         key = f"{test.external_id}-v{result.version}"
+        patient_key = "" if result.withheld else self.patient_key
         values = list(result.values.all())
         fields: dict[str, object] = {
             "Rupa_Order_ID": self.order.external_id,
             "Rupa_Ordered_Test_ID": test.external_id,
-            "Patient_Key": self.patient_key,
+            "Patient_Key": patient_key,
             **self._names(test),
             "Version": result.version,
             "Amended": result.version > 1,
@@ -178,26 +195,42 @@ class OrderRows:
             "Pdf_Sha256": result.pdf.sha256 if result.pdf else "",
             "Has_Values": bool(values),
         }
-        yield _row("lab_results", key, fields, _attachment(key, result), {"Review_Status": "unreviewed"})
+        create = not result.withheld
+        yield _row("lab_results", key, fields, _attachment(key, result), dict(UNREVIEWED), create=create)
         for value in values:
-            yield self._value(key, value)
+            yield self._value(key, value, patient_key, create=create)
 
-    def _value(self, result_key: str, value: ResultValue) -> Row:
+    def _value(self, result_key: str, value: ResultValue, patient_key: str, *, create: bool) -> Row:
         reading = value.reading
-        observed = value.observed_text or self._time(value.observed_at)
+        withdrawn = reading.get("status") in WITHDRAWN
+        number = None if withdrawn else reading.get("number")
         fields: dict[str, object] = {
             "Result_Key": result_key,
-            "Patient_Key": self.patient_key,
+            "Patient_Key": patient_key,
             "Analyte": value.analyte,
             "Loinc": value.loinc,
-            "Value_Text": reading["text"],
-            "Value_Number": Decimal(reading["number"]) if reading.get("number") is not None else None,
+            "Value_Text": value_text(reading),
+            "Value_Number": Decimal(number) if number is not None else None,
             "Units": reading.get("units"),
             "Reference_Range": reading.get("reference_range"),
-            "Flag": reading.get("flag"),
-            "Observed_At": observed,
+            "Flag": None if withdrawn else reading.get("flag"),
+            "Observed_At": value.observed_text or self._time(value.observed_at),
         }
-        return _row("lab_result_values", f"{result_key}-{value.number}", fields)
+        return _row("lab_result_values", f"{result_key}-{value.number}", fields, create=create)
+
+
+def value_text(reading: dict[str, Any]) -> str:  # any: one reading as the mirror keeps it
+    """What the lab says, never empty: the value, else the lab's comment, else the word for its status."""
+    status = reading.get("status") or ""
+    if status in WITHDRAWN:  # a value that the lab took back is not shown
+        return STATUS_WORDS[status]
+    comments = "\n".join(reading.get("comments") or ())
+    return reading.get("text") or comments or STATUS_WORDS.get(status, "-")
+
+
+def _is_on_order(test: OrderedTest) -> bool:
+    """A test that was taken off at checkout leaves Caspio again, unless it has a result: that is never taken away."""
+    return not test.removed or bool(test.results.all())
 
 
 def _has_file(test: OrderedTest) -> bool:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import date, datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Context, Decimal, InvalidOperation
 from typing import Literal
 
 CaspioType = Literal[
@@ -15,6 +16,9 @@ Value = str | int | bool | Decimal | None
 
 STRING_LENGTH = 255  #: caspio-api.md 3.5
 TEXT_LENGTH = 64_000
+NUMBER_DIGITS = 15  #: significant digits that survive (3.5)
+LARGEST_EXPONENT = 15  # a currency of SQL Server's, of which Caspio's is one, ends there
+EARLIEST, LATEST = "1753-01-01", "9999-12-31T23:59:59"  # what SQL Server's datetime holds
 
 
 @dataclass(frozen=True)
@@ -183,6 +187,8 @@ TABLES: dict[str, TableSpec] = {
 def fit(field: Field, value: object) -> Value:
     """Make one of our values fit a Caspio field. A text that is too long ends in "…"; a key never is cut.
 
+    A number or a day that Caspio cannot hold is left out rather than having the whole row refused.
+
     Raises:
         ValueError: naming the field, never the value.
 
@@ -190,18 +196,41 @@ def fit(field: Field, value: object) -> Value:
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, datetime | date):
-        raise ValueError(  # noqa: TRY004  # callers know one kind of misfit
+        raise ValueError(  # noqa: TRY004  # one error for every value that cannot be made to fit
             f"{field.name}: dates are turned into the practice's wall clock first"
         )
     if isinstance(value, int | Decimal):
-        return value
+        return _fit_number(field, value)
     text = str(value).replace("\x00", "")
+    if field.type == "DATE/TIME":
+        return text if EARLIEST <= text <= LATEST else None
     limit = TEXT_LENGTH if field.type == "TEXT" else STRING_LENGTH
-    if len(text) <= limit:
+    if _units(text) <= limit:
         return text
     if field.unique:
         raise ValueError(f"{field.name}: a key of {len(text)} characters does not fit")
-    return text[: limit - 1] + "…"
+    while _units(text) > limit - 1:
+        text = text[: -max(1, (_units(text) - limit) // 2)]
+    return text + "…"
+
+
+_BEYOND_BASIC_PLANE = re.compile("[\U00010000-\U0010ffff]")
+
+
+def _units(text: str) -> int:
+    """Length as SQL Server counts it: signs beyond the basic plane, such as emoji, are two."""
+    return len(text) + len(_BEYOND_BASIC_PLANE.findall(text))
+
+
+def _fit_number(field: Field, value: int | Decimal) -> int | Decimal | None:
+    if field.type == "INTEGER":
+        return value if abs(Decimal(value)) < 2**31 else None
+    number = Decimal(value)
+    if not number.is_finite() or number.adjusted() >= LARGEST_EXPONENT:
+        return None
+    if field.type == "CURRENCY":
+        return number.quantize(Decimal("0.0001"))
+    return Context(prec=NUMBER_DIGITS).plus(number)
 
 
 def canonical(field: Field, value: object) -> str:

@@ -7,14 +7,15 @@ from datetime import timedelta
 from django.db import transaction
 from django.utils import timezone
 
-from labbridge.filing.execute import Filer, FilingProblem
+from labbridge.filing.execute import Filer
 from labbridge.filing.rows import OrderRows
+from labbridge.handlers.charts import look_in_caspio, read_charts
+from labbridge.handlers.links import link_patient, why_unlinked
 from labbridge.handlers.orders import subject_of
-from labbridge.handlers.patients import UNLINKED, link_patient, look_in_caspio, read_charts
-from labbridge.handlers.settle import has_pending_sources, queue_poll
+from labbridge.handlers.settle import outcome, queue_poll, unread
 from labbridge.inbox.models import Event, EventState
-from labbridge.mirror.models import Order, PatientLink, Result
-from labbridge.mirror.results import OTHER_PATIENT
+from labbridge.mirror.models import Order, PatientLink
+from labbridge.mirror.results import check_names
 from labbridge.peers.caspio import Caspio
 from labbridge.practices.apply import config_of
 from labbridge.practices.clients import caspio
@@ -22,6 +23,8 @@ from labbridge.practices.models import Practitioner
 
 #: The patients table is read whole for an unlinked order, but not more often than this.
 CHARTS_FRESH = timedelta(minutes=10)
+
+NAMELESS = "Rupa's order names no patient. Look at it in Rupa; it is filed when it does."
 
 
 def file_now(order: Order) -> None:
@@ -32,21 +35,51 @@ def file_now(order: Order) -> None:
         PeerError: Caspio is away.
 
     """
-    started, revision = timezone.now(), order.revision
     with caspio(order.practice, "filing") as client:
         link = _link(order, client)
         if link is None:
-            _wait(order, UNLINKED)
+            _file(order, client, patient_key="", create=False)
+            _wait(order, why_unlinked(order.patient) if order.patient else NAMELESS)
             return
-        rows = OrderRows(order, config_of(order.practice), link.chart.key, practitioner_name(order)).all()
-        Filer(order.practice, config_of(order.practice), client).file(rows, group=f"order:{order.pk}")
+        current = _current(order, link)
+        if current is None:
+            return  # it is another patient's meanwhile: the change has queued a filing of its own
+        _file(current, client, patient_key=link.chart.key)
     with transaction.atomic():
-        held = Order.objects.select_for_update().get(pk=order.pk)
-        held.filed_revision = max(held.filed_revision, revision)
+        held = (
+            Order.objects.select_related("practice", "patient")
+            .select_for_update(of=("self",))
+            .get(pk=order.pk)
+        )
+        held.filed_revision = max(held.filed_revision, current.revision)
         held.filed_at, held.filing_problem = timezone.now(), ""
         held.save(update_fields=["filed_revision", "filed_at", "filing_problem"])
         queue_poll(held)
-        _settle_events(held, started)
+        if held.revision == current.revision:  # else the change since then has queued a filing of its own
+            _settle_events(held)
+
+
+def _file(order: Order, client: Caspio, *, patient_key: str, create: bool = True) -> None:
+    """Without a chart no row is made, and those that are there leave the chart that they were in."""
+    config = config_of(order.practice)
+    rows = OrderRows(order, config, patient_key, practitioner_name(order)).all()
+    Filer(order.practice, config, client).file(rows, group=f"order:{order.pk}", create=create)
+
+
+def _current(order: Order, link: PatientLink) -> Order | None:
+    """The order as it is now, its results compared with whom they are about to be filed under."""
+    with transaction.atomic():
+        held = (
+            Order.objects.select_related("practice", "patient")
+            .select_for_update(of=("self",))
+            .get(pk=order.pk)
+        )
+        if held.patient is None or held.patient.pk != link.patient_id:
+            return None
+        if check_names(held, [held.patient.person, link.chart.person], link.chart):
+            held.revision += 1
+            held.save(update_fields=["revision"])
+        return held
 
 
 def practitioner_name(order: Order) -> str:
@@ -55,18 +88,18 @@ def practitioner_name(order: Order) -> str:
 
 
 def _link(order: Order, client: Caspio) -> PatientLink | None:
-    patient = order.patient
+    """The patient's link; for one without, Caspio is asked by the id, and the whole table is read now and then."""
+    patient, practice = order.patient, order.practice
     if patient is None:
         return None
-    link = link_patient(patient)
-    if link is None:
-        link = look_in_caspio(patient, client)
-    practice = order.practice
-    stale = practice.charts_read_at is None or timezone.now() - practice.charts_read_at > CHARTS_FRESH
-    if link is None and stale:
+    if (link := link_patient(patient)) is not None:
+        return link
+    look_in_caspio(patient, client)
+    if (link := link_patient(patient)) is not None:
+        return link
+    if practice.charts_read_at is None or timezone.now() - practice.charts_read_at > CHARTS_FRESH:
         read_charts(practice, client.speaking_for(purpose="patients"))
-        link = link_patient(patient)
-    return link
+    return link_patient(patient)
 
 
 def _wait(order: Order, reason: str) -> None:
@@ -78,18 +111,10 @@ def _wait(order: Order, reason: str) -> None:
         )
 
 
-def _settle_events(order: Order, started: object) -> None:
-    """Events merged before this filing began are done, unless a file is still to be taken or a person asked."""
-    merged = Event.objects.open_for(order.practice, subject_of(order.external_id)).filter(
-        merged_at__lte=started
-    )
-    if has_pending_sources(order):
+def _settle_events(order: Order) -> None:
+    """All that was merged is in Caspio, so its events come to rest; not while Rupa still is to be asked."""
+    if unread(order):
         return
-    now = timezone.now()
-    if Result.objects.filter(ordered_test__order=order, withheld=True).exists():
-        merged.update(state=EventState.WAITING, reason=OTHER_PATIENT, settled_at=now)
-        return
-    merged.update(state=EventState.HANDLED, reason="", settled_at=now)
-
-
-__all__ = ["FilingProblem", "file_now"]
+    state, reason = outcome(order)
+    opened = Event.objects.open_for(order.practice, subject_of(order.external_id))
+    opened.update(state=state, reason=reason, settled_at=timezone.now())

@@ -132,7 +132,15 @@ def _claim(order_id: str, flag: str) -> Order:
     return Order.objects.select_related("practice", "patient").get(pk=order_id)
 
 
-@task("poll_order", policy=PEER)
+def _poll_again(_reason: str, order_id: str) -> None:
+    Order.objects.filter(pk=order_id).update(poll_queued=True)
+
+
+def _poll_dead(_reason: str, order_id: str) -> None:
+    Order.objects.filter(pk=order_id).update(poll_queued=False)
+
+
+@task("poll_order", policy=PEER, on_retry=_poll_again, on_dead=_poll_dead)
 def poll_order(order_id: str) -> None:
     """Read an order again whose lab has reported a date but no file."""
     from labbridge.handlers.pull import reread_now
@@ -150,29 +158,60 @@ def poll_order(order_id: str) -> None:
 # -- patients ------------------------------------------------------------------------------------------------
 
 
-def _touch_again(_reason: str, practice_id: str, pk_id: int) -> None:
+def _touch_again(reason: str, practice_id: str, pk_id: int) -> None:
+    from labbridge.handlers.patients import tell_rows
+
     RowTouch.objects.filter(practice_id=practice_id, pk_id=pk_id).update(queued=True)
+    tell_rows(practice_id, pk_id, EventState.RECEIVED, reason)
 
 
-@task("pull_chart", policy=PEER, on_retry=_touch_again)
+def _touch_dead(reason: str, practice_id: str, pk_id: int) -> None:
+    from labbridge.handlers.patients import tell_rows
+
+    RowTouch.objects.filter(practice_id=practice_id, pk_id=pk_id).update(queued=False)
+    tell_rows(practice_id, pk_id, EventState.DEAD, reason)
+
+
+@task("pull_chart", policy=PEER, on_retry=_touch_again, on_dead=_touch_dead)
 def pull_chart(practice_id: str, pk_id: int) -> None:
     """Read one row of the patients table again."""
-    from labbridge.handlers.patients import read_chart
+    from labbridge.handlers.charts import read_chart
+    from labbridge.handlers.patients import tell_rows
     from labbridge.practices.clients import caspio
 
     RowTouch.objects.filter(practice_id=practice_id, pk_id=pk_id).update(queued=False)
     practice = Practice.objects.get(pk=practice_id)
-    with caspio(practice, "patients") as client:
-        read_chart(practice, client, pk_id)
+    try:
+        with caspio(practice, "patients") as client:
+            read_chart(practice, client, pk_id)
+    except NotConnected as error:
+        raise NotYet(str(error)) from None
+    if not RowTouch.objects.filter(practice_id=practice_id, pk_id=pk_id, queued=True).exists():
+        tell_rows(practice_id, pk_id, EventState.HANDLED)
 
 
 # -- catalogue and connections -------------------------------------------------------------------------------
 
 
-@task("file_lab_test", policy=MENDED_BY_A_PERSON)
+def _lab_test_again(reason: str, practice_id: str, external_id: str) -> None:
+    from labbridge.handlers.catalog import tell_events
+
+    del practice_id
+    tell_events(external_id, EventState.RECEIVED, reason)
+
+
+def _lab_test_dead(reason: str, practice_id: str, external_id: str) -> None:
+    from labbridge.handlers.catalog import tell_events
+
+    del practice_id
+    tell_events(external_id, EventState.DEAD, reason)
+
+
+@task("file_lab_test", policy=MENDED_BY_A_PERSON, on_retry=_lab_test_again, on_dead=_lab_test_dead)
 def file_lab_test(practice_id: str, external_id: str) -> None:
     """File one changed test of the catalogue."""
-    from labbridge.catalog.filing import file_one
+    from labbridge.catalog.filing import Busy, file_one
+    from labbridge.handlers.catalog import settle_events
 
     practice = Practice.objects.get(pk=practice_id)
     test = LabTest.objects.get(practice=practice, external_id=external_id)
@@ -180,6 +219,9 @@ def file_lab_test(practice_id: str, external_id: str) -> None:
         file_one(practice, test)
     except FilingProblem as problem:
         raise JobFailed(problem.sentence, retry=True, retry_after=problem.retry_after) from None
+    except (NotConnected, Busy) as error:
+        raise NotYet(str(error)) from None
+    settle_events(external_id)
 
 
 @task("learn_practitioners", policy=PEER)

@@ -5,11 +5,15 @@ from __future__ import annotations
 from django.db import transaction
 
 from labbridge.handlers import jobs
-from labbridge.handlers.results import reread, take_pending
-from labbridge.mirror.merge import lab_tests_missing, merge_lab_test, merge_patient
-from labbridge.mirror.models import LabTest, Order
+from labbridge.handlers.results import read_at, reread, take_pending
+from labbridge.handlers.settle import has_withheld, refile_withheld
+from labbridge.mirror.lab_tests import lab_tests_missing, merge_lab_test
+from labbridge.mirror.merge import merge_patient
+from labbridge.mirror.models import LabTest, Order, Patient
+from labbridge.mirror.person import PARTS
 from labbridge.peers.errors import NotFound
 from labbridge.peers.rupa.client import Rupa
+from labbridge.peers.rupa.types import LabTestSnapshot, PatientSnapshot
 from labbridge.practices.clients import rupa, rupa_connection
 
 
@@ -29,37 +33,48 @@ def pull_now(order: Order) -> None:
 
 
 def reread_now(order: Order) -> None:
+    """Raises as `pull_now` does."""
     with rupa(rupa_connection(order.practice), "orders") as client:
-        reread(order, client, look_again=False)
+        reread(order, client)
 
 
 def _pull_patient(order: Order, client: Rupa) -> None:
     patient = order.patient
-    if patient is None or patient.person is not None:
+    if patient is None or not (patient.unread or has_withheld(order)):
         return
-    try:
-        snapshot = client.patient(patient.external_id)
-    except NotFound:  # then only the id in Caspio can link this order
-        patient.person = {}
-        patient.save(update_fields=["person"])
-        return
+    snapshot = _patient_at_rupa(patient.external_id, client)
     with transaction.atomic():
-        order.patient, _ = merge_patient(order.practice, snapshot, client.now())
-        _touch(order)
+        if snapshot is None:  # then only the id in Caspio can link this order
+            held = Patient.objects.select_for_update().get(pk=patient.pk)
+            held.person = {**dict.fromkeys(PARTS), **(held.person or {})}
+            held.save(update_fields=["person"])
+            return
+        as_of = read_at(client.now(), patient.as_of)
+        patient, changed = merge_patient(order.practice, snapshot, as_of, whole=True)
+        if changed:
+            _touch(order)
+            refile_withheld(patient)
+
+
+def _patient_at_rupa(external_id: str, client: Rupa) -> PatientSnapshot | None:
+    """None when Rupa does not know them, or answers with somebody else."""
+    try:
+        snapshot = client.patient(external_id)
+    except NotFound:
+        return None
+    return snapshot if snapshot.id == external_id else None
 
 
 def _pull_lab_test(order: Order, external_id: str, client: Rupa) -> None:
-    try:
-        snapshot = client.lab_test(external_id)
-    except NotFound:  # it left the catalogue: the order keeps its id
-        with transaction.atomic():
+    snapshot = _lab_test_at_rupa(external_id, client)
+    with transaction.atomic():
+        if snapshot is None:  # it left the catalogue: the order keeps its id
             LabTest.objects.update_or_create(
                 practice=order.practice,
                 external_id=external_id,
                 defaults={"as_of": client.now(), "retired": True},
             )
-        return
-    with transaction.atomic():
+            return
         merge_lab_test(order.practice, snapshot, client.now())
         _touch(order)
         if order.practice.catalog_read_at is None:
@@ -69,6 +84,14 @@ def _pull_lab_test(order: Order, external_id: str, client: Rupa) -> None:
             practice_id=str(order.practice.pk),
             external_id=external_id,
         )
+
+
+def _lab_test_at_rupa(external_id: str, client: Rupa) -> LabTestSnapshot | None:
+    try:
+        snapshot = client.lab_test(external_id)
+    except NotFound:
+        return None
+    return snapshot if snapshot.id == external_id else None
 
 
 def _touch(order: Order) -> None:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from functools import partial
+
 import structlog
 from django.db import transaction
 
 from labbridge.handlers.orders import take_snapshot
 from labbridge.mirror.hl7 import Hl7Unreadable, read_oru
 from labbridge.mirror.models import Order, ResultSource, SourceState
-from labbridge.mirror.results import Content, keep_content, mark_gone, refuse
+from labbridge.mirror.results import Content, check_names, keep_content, mark_gone, refuse
+from labbridge.peers.errors import NotFound, Unreadable
 from labbridge.peers.rupa.client import Rupa
 from labbridge.peers.rupa.files import (
     FileExpired,
@@ -22,6 +27,7 @@ from labbridge.peers.rupa.files import (
 
 log = structlog.get_logger()
 
+SEVERAL = "hl7_of_several"
 NEITHER = "The result is neither a PDF nor an HL7 message. Look at it in Rupa."
 
 
@@ -35,57 +41,98 @@ def take_pending(order: Order, rupa: Rupa) -> None:
 
     """
     fresh = False
-    while pending := list(_pending(order)):
+    while pending := _pending(order):
         for source in pending:
             try:
                 content = fetch(source, rupa)
             except FileExpired:
                 if not fresh:
                     fresh = True
-                    reread(order, rupa, look_again=True)
+                    _read_afresh(order, rupa)
                     break  # the addresses have changed: start again with the fresh ones
-                _note(order, source, gone=True)
-            except (FileRefused, Hl7Unreadable) as error:
-                log.warning("results.refused", order_id=order.external_id, code=getattr(error, "code", "hl7"))
-                _note(order, source, refused=error.reason)
+                _change(order, partial(mark_gone, source))
+            except FileRefused as error:
+                log.warning("results.refused", order_id=order.external_id, code=error.code)
+                _change(order, partial(refuse, source, error.reason))
             else:
-                _keep(order, source, content)
+                _change(order, partial(keep_content, source, content))
 
 
-def reread(order: Order, rupa: Rupa, *, look_again: bool) -> None:
-    """Read the order itself from Rupa and merge it."""
+def _read_afresh(order: Order, rupa: Rupa) -> None:
+    try:
+        reread(order, rupa)
+    except NotFound:  # the order itself is gone from Rupa: there is no fresh address to be had
+        log.warning("results.order_gone", order_id=order.external_id)
+
+
+def reread(order: Order, rupa: Rupa) -> None:
+    """Read the order itself from Rupa and merge it.
+
+    Raises:
+        PeerError: Rupa is away, does not know the order, or tells of another one.
+
+    """
+    known = Order.objects.values_list("as_of", flat=True).get(pk=order.pk)
     snapshot = rupa.order(order.external_id)
-    as_of = rupa.now()
+    if snapshot.id != order.external_id:
+        raise Unreadable("rupa", "read an order", code="another_order")
+    as_of = read_at(rupa.now(), known)
     with transaction.atomic():
-        take_snapshot(order.practice, snapshot, as_of, look_again=look_again)
+        take_snapshot(order.practice, snapshot, as_of)
+
+
+def read_at(now: datetime, known: datetime | None) -> datetime:
+    """The age of what was read after `known` had been held: never older than that.
+
+    The peer's clock is told to the second only, so what is read just after an event would look older than it.
+    """
+    return now if known is None or now > known else known + timedelta(microseconds=1)
 
 
 def fetch(source: ResultSource, rupa: Rupa) -> Content:
-    """The content of one source.
+    """The content of one source. What is good of it is kept, though the other part may be refused.
 
     Raises:
         FileExpired: an address is over.
-        FileRefused: it must not or cannot be kept; `reason` is a sentence.
-        Hl7Unreadable: the HL7 cannot be read; `reason` is a sentence.
+        FileRefused: nothing of it can be kept; `reason` is a sentence.
 
     """
-    files = [_fetch_one(value, rupa) for value in source.files.values() if value]
-    pdf = next((file.content for file in files if file.kind is FileKind.PDF), None)
-    hl7 = next((file.text for file in files if file.kind is FileKind.HL7), None)
+    pdf: bytes | None = None
+    hl7: str | None = None
+    problems: list[FileRefused] = []
+    for value in filter(None, source.files.values()):
+        try:
+            file = _fetch_one(value, rupa)
+        except FileRefused as refused:
+            problems.append(refused)
+            continue
+        pdf, hl7 = pdf or file.content, hl7 or file.text
     if pdf is None and hl7 is None:
-        raise FileRefused(NEITHER, code="file_unknown")
-    if pdf is not None:
-        check_pdf(pdf, rupa.max_file_size)
-    return Content(pdf=pdf, hl7=hl7, report=read_oru(hl7) if hl7 is not None else None)
+        raise problems[0] if problems else FileRefused(NEITHER, code="file_unknown")
+    if any(problem.code == SEVERAL for problem in problems):  # then whose the PDF is, is in doubt too
+        raise problems[0]
+    return Content(pdf=pdf, hl7=hl7, note=problems[0].reason if problems else "")
 
 
 def _fetch_one(value: str, rupa: Rupa) -> ResultFile:
+    """One file, checked: a PDF that opens or HL7 that can be read."""
     file = classify(value)
     if file.kind is FileKind.URL and file.url is not None:
         file = classify_bytes(rupa.download(file.url))
-    if file.kind is FileKind.UNKNOWN:
+    if file.content is not None:
+        check_pdf(file.content, rupa.max_file_size)
+    elif file.text is not None:
+        _check_hl7(file.text)
+    else:
         raise FileRefused(NEITHER, code="file_unknown")
     return file
+
+
+def _check_hl7(text: str) -> None:
+    try:
+        read_oru(text)
+    except Hl7Unreadable as error:
+        raise FileRefused(error.reason, code=SEVERAL if error.several else "hl7") from None
 
 
 def _pending(order: Order) -> list[ResultSource]:
@@ -93,23 +140,12 @@ def _pending(order: Order) -> list[ResultSource]:
     return list(pending.select_related("ordered_test__practice").order_by("as_of", "id"))
 
 
-def _keep(order: Order, source: ResultSource, content: Content) -> None:
+def _change(order: Order, change: Callable[[], bool]) -> None:
+    """Let a source come to its end with the order locked; what changed by it belongs into Caspio."""
     with transaction.atomic():
-        locked = Order.objects.select_for_update().get(pk=order.pk)
-        source.refresh_from_db(fields=["as_of", "latest_as_of", "takes"])
-        person = locked.patient.person if locked.patient else None
-        changed = keep_content(source, content, person)
-        _bump(locked, changed=changed)
-
-
-def _note(order: Order, source: ResultSource, *, gone: bool = False, refused: str = "") -> None:
-    with transaction.atomic():
-        locked = Order.objects.select_for_update().get(pk=order.pk)
-        changed = mark_gone(source) if gone else refuse(source, refused)
-        _bump(locked, changed=changed)
-
-
-def _bump(order: Order, *, changed: bool) -> None:
-    if changed:
-        order.revision += 1
-        order.save(update_fields=["revision"])
+        locked = Order.objects.select_related("patient").select_for_update(of=("self",)).get(pk=order.pk)
+        changed = change()
+        changed |= check_names(locked, [locked.patient.person if locked.patient else None])
+        if changed:
+            locked.revision += 1
+            locked.save(update_fields=["revision"])

@@ -10,11 +10,17 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from labbridge.handlers import jobs
-from labbridge.mirror.merge import lab_tests_missing
-from labbridge.mirror.models import Order, Phase, ResultSource, SourceState
+from labbridge.inbox.models import EventState
+from labbridge.mirror.lab_tests import lab_tests_missing
+from labbridge.mirror.models import Order, OrderedTest, Patient, Phase, Result, ResultSource, SourceState
+
+SUPERSEDED_SAID = (
+    "Filed. A version that was replaced before its file could be fetched stands there without a file."
+)
 
 POLL_WAITS = (
     *(timedelta(minutes=minutes) for minutes in (5, 15, 30, 60, 120, 240, 480)),
@@ -30,18 +36,40 @@ def settle(order: Order) -> None:
     """Queue what this order needs. Call inside the transaction that changed it, with its row locked."""
     if needs_pull(order):
         queue_pull(order)
-    elif order.revision > order.filed_revision:
+        if not order.pull_problem:
+            return  # filing follows the pull, in one go
+    if order.revision > order.filed_revision:
         queue_filing(order)
 
 
-def needs_pull(order: Order) -> bool:
+def unread(order: Order) -> bool:
     """Whether something that the order speaks of is not in the mirror yet."""
-    unread = order.patient is not None and order.patient.person is None
-    return unread or has_pending_sources(order) or bool(lab_tests_missing(order))
+    if order.patient is not None and order.patient.unread:
+        return True
+    return has_pending_sources(order) or bool(lab_tests_missing(order))
+
+
+def needs_pull(order: Order) -> bool:
+    """Whether to ask Rupa. While a result is withheld that includes its patient, who may have been corrected."""
+    return unread(order) or has_withheld(order)
 
 
 def has_pending_sources(order: Order) -> bool:
     return ResultSource.objects.filter(ordered_test__order=order, state=SourceState.PENDING).exists()
+
+
+def has_withheld(order: Order) -> bool:
+    return Result.objects.filter(ordered_test__order=order, withheld=True).exists()
+
+
+def outcome(order: Order) -> tuple[EventState, str]:
+    """What an event has come to once its order is filed: handled, unless a person must look at a result first."""
+    tests = order.ordered_tests.filter(Q(removed=False) | Q(results__isnull=False)).exclude(problem="")
+    problem = tests.order_by("external_id").values_list("problem", flat=True).first()
+    if problem:
+        return EventState.WAITING, problem
+    superseded = Result.objects.filter(ordered_test__order=order, superseded=True).exists()
+    return EventState.HANDLED, SUPERSEDED_SAID if superseded else ""
 
 
 def queue_pull(order: Order) -> None:
@@ -65,12 +93,25 @@ def refile(order: Order) -> None:
     queue_filing(order)
 
 
+def refile_orders(orders: QuerySet[Order]) -> None:
+    """The same for several, locked in one order everywhere so that no two wait for each other."""
+    locked = orders.select_related("practice").select_for_update(of=("self",)).order_by("pk")
+    for order in locked:
+        refile(order)
+
+
+def refile_withheld(patient: Patient) -> None:
+    """Who the patient is has changed, here or there: perhaps a withheld result is theirs after all."""
+    withheld = Result.objects.filter(ordered_test__order__patient=patient, withheld=True)
+    refile_orders(Order.objects.filter(pk__in=withheld.values("ordered_test__order")))
+
+
 def queue_poll(order: Order) -> None:
     """A date without a file is normal: look again later, ever more rarely (rupa-api.md 8)."""
     if order.poll_queued or order.phase == Phase.CANCELED:
         return
     awaited = [test for test in order.ordered_tests.filter(removed=False, results_received_at__isnull=False)
-               if not test.sources.exists() and not test.results.exists()]  # fmt: skip
+               if _awaits_file(test)]  # fmt: skip
     polls = min((test.polls for test in awaited), default=len(POLL_WAITS))
     if polls >= len(POLL_WAITS):
         return
@@ -82,3 +123,9 @@ def queue_poll(order: Order) -> None:
     jobs.poll_order.defer(
         lock=lock(order, "poll"), at=timezone.now() + POLL_WAITS[polls], order_id=str(order.pk)
     )
+
+
+def _awaits_file(test: OrderedTest) -> bool:
+    """No file yet, and none that is under way or was refused: its address was never shown, or is over."""
+    underway = test.sources.exclude(state=SourceState.GONE)
+    return not underway.exists() and not test.results.filter(superseded=False).exists()

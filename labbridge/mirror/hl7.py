@@ -385,7 +385,7 @@ def _one_patient(patients: Sequence[Pid]) -> Pid:
     known = [patient for patient in patients if patient != Pid()]
     for other in known[1:]:
         if _differ(known[0], other):
-            raise Hl7Unreadable("The HL7 text holds results of more than one patient.")
+            raise Hl7Unreadable("The HL7 text holds results of more than one patient.", several=True)
     return known[0] if known else Pid()
 
 

@@ -20,10 +20,13 @@ _ESCAPED = (
 
 
 class Hl7Unreadable(ValueError):
-    """The text is no result that can be read. `reason` is a sentence without data."""
+    """The text is no result that can be read. `reason` is a sentence without data.
 
-    def __init__(self, reason: str) -> None:
-        self.reason = reason
+    `several`: it can be read, but is about more than one patient.
+    """
+
+    def __init__(self, reason: str, *, several: bool = False) -> None:
+        self.reason, self.several = reason, several
         super().__init__(reason)
 
 

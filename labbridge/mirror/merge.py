@@ -6,32 +6,32 @@ function runs inside the caller's transaction and returns whether anything that 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any, cast
 
 from django.db import models
 
 from labbridge.mirror.models import (
-    LabCompany,
-    LabTest,
     Order,
     OrderedTest,
     Patient,
+    Phase,
     ResultSource,
     SourceState,
 )
-from labbridge.mirror.person import indexes, person_of
-from labbridge.mirror.phases import phase_of
+from labbridge.mirror.person import PARTS, Person, indexes, person_of
+from labbridge.mirror.phases import phase_by_words, phase_of
+from labbridge.mirror.results import refold
 from labbridge.peers.rupa.types import (
-    LabCompanySnapshot,
-    LabTestSnapshot,
     OrderedTestSnapshot,
     OrderSnapshot,
     PatientSnapshot,
 )
 from labbridge.practices.models import Practice
 from labbridge.trust.keys import keyring
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 ORDER_FIELDS = {  # ours in the mirror: theirs in the snapshot
     "status": "status",
@@ -47,10 +47,10 @@ ORDER_FIELDS = {  # ours in the mirror: theirs in the snapshot
     "practitioner_id_external": "practitioner_id",
     "order_intent_id": "order_intent_id",
 }
-LAB_TEST_FIELDS = (
-    "name", "category", "price", "turnaround_days", "shipping_days_min", "shipping_days_max", "is_addon", "url",
-    "sample_report_url", "unavailable_reason",
-)  # fmt: skip
+
+
+class Contradiction(Exception):
+    """Two snapshots of the peer's cannot both be true. The text is a sentence for a person, without data."""
 
 
 def merge_order(
@@ -59,19 +59,21 @@ def merge_order(
     """Merge one order with its tests. Locks the order's row until the transaction ends.
 
     `look_again`: have the result files taken even where nothing about them seems to have changed.
+
+    Raises:
+        Contradiction: one of its tests belongs to another order.
+
     """
     order, created = Order.objects.get_or_create(practice=practice, external_id=snapshot.id)
-    order = Order.objects.select_for_update().get(pk=order.pk)
-    newer = order.as_of is None or as_of >= order.as_of
-    changed = created
-    if newer:
-        changed |= _assign(order, snapshot, ORDER_FIELDS)
-        changed |= _assign_patient(order, snapshot)
-        changed |= _assign_request(order, snapshot)
-        order.as_of = as_of
-    changed |= _merge_tests(order, snapshot, as_of, newer=newer, look_again=look_again)
-    received = order.ordered_tests.filter(removed=False).values_list("results_received_at", flat=True)
-    phase = phase_of(order, received)
+    order = (
+        Order.objects.select_related("practice", "patient").select_for_update(of=("self",)).get(pk=order.pk)
+    )
+    changed = created | _merge_fields(order, snapshot, ORDER_FIELDS, as_of)
+    changed |= _merge_patient_of(order, snapshot, as_of)
+    changed |= _merge_request(order, snapshot, as_of)
+    changed |= _merge_tests(order, snapshot, as_of, look_again=look_again)
+    order.as_of = max(order.as_of or as_of, as_of)
+    phase = phase_of(order, _results_received(order))
     changed |= phase != order.phase
     order.phase = phase
     if changed:
@@ -80,90 +82,157 @@ def merge_order(
     return order, changed
 
 
-def _assign(target: models.Model, snapshot: Any, pairs: dict[str, str]) -> bool:
-    """Copy what the snapshot states. Text fields keep "" for null: they mark absence that way."""
+# Newest wins, field by field: each keeps the age of the snapshot that stated it (`clock`), so that what one
+# snapshot leaves out comes from the newest that did state it, in whatever order they were heard.
+
+
+def age_of(as_of: datetime) -> int:
+    """A moment as a whole number, exact to the microsecond as the peer writes it."""
+    return (as_of - EPOCH) // timedelta(microseconds=1)
+
+
+def _merge_fields(target: Order | OrderedTest, snapshot: Any, pairs: dict[str, str], as_of: datetime) -> bool:
     changed = False
     for ours, theirs in pairs.items():
-        if theirs not in snapshot.present:
-            continue
-        value = getattr(snapshot, theirs)
-        field = cast("models.Field[Any, Any]", target._meta.get_field(ours))
-        if value is None and not field.null:
-            value = field.get_default()
-        if isinstance(field, models.CharField) and isinstance(value, str) and field.max_length:
-            value = value[: field.max_length]
-        if getattr(target, ours) != value:
-            setattr(target, ours, value)
-            changed = True
+        if theirs in snapshot.present:
+            value = fitting(target, ours, getattr(snapshot, theirs))
+            changed |= _merge_value(target, ours, value, as_of)
     return changed
 
 
-def _assign_patient(order: Order, snapshot: OrderSnapshot) -> bool:
+def _merge_value(target: Order | OrderedTest, name: str, value: Any, as_of: datetime) -> bool:
+    """Take a value over unless a newer one is held. Returns whether it was another."""
+    held = getattr(target, name)
+    if not wins(target.clock, name, as_of, value, held):
+        return False
+    target.clock[name] = age_of(as_of)
+    setattr(target, name, value)
+    return bool(held != value)
+
+
+def wins(clock: dict[str, int], name: str, as_of: datetime, value: Any, held: Any) -> bool:
+    """Whether a value is newer than what is held. Of one age the further along wins, whichever came first."""
+    known, age = clock.get(name), age_of(as_of)
+    if known is None or age != known:
+        return known is None or age > known
+    return _progress(name, value) > _progress(name, held)
+
+
+def _progress(name: str, value: Any) -> tuple[bool, int, str]:
+    """Orders two values that claim the same moment: something before nothing, later states before earlier ones."""
+    steps = list(Phase)
+    step = steps.index(phase_by_words(value)) if name == "status" else 0
+    return (value not in (None, ""), step if step != steps.index(Phase.UNKNOWN) else -1, str(value))
+
+
+def fitting(target: models.Model, name: str, value: Any) -> Any:
+    """A value as its column keeps it. Text columns keep "" for null: they mark absence that way."""
+    field = cast("models.Field[Any, Any]", target._meta.get_field(name))
+    if value is None:
+        return None if field.null else field.get_default()
+    if isinstance(field, models.CharField) and isinstance(value, str) and field.max_length:
+        return value[: field.max_length]
+    if isinstance(field, models.DecimalField) and isinstance(value, Decimal):
+        return _fitting_amount(field, value)
+    return value
+
+
+def _fitting_amount(field: models.DecimalField[Any, Any], value: Decimal) -> Decimal | None:
+    """To the digits that the column holds; an amount beyond it is none that anybody could pay."""
+    whole_digits = (field.max_digits or 0) - (field.decimal_places or 0)
+    if abs(value) >= 10**whole_digits:
+        return None
+    return value.quantize(Decimal(1).scaleb(-(field.decimal_places or 0)))
+
+
+def _merge_patient_of(order: Order, snapshot: OrderSnapshot, as_of: datetime) -> bool:
     if not snapshot.patient_id:
         return False
-    patient, _ = Patient.objects.get_or_create(practice=order.practice, external_id=snapshot.patient_id)
-    changed = order.patient_id != patient.pk
-    order.patient = patient
-    return changed
+    held = order.patient.external_id if order.patient else ""
+    if not wins(order.clock, "patient", as_of, snapshot.patient_id, held):
+        return False
+    order.clock["patient"] = age_of(as_of)
+    if held == snapshot.patient_id:
+        return False
+    order.patient, _ = Patient.objects.get_or_create(practice=order.practice, external_id=snapshot.patient_id)
+    return True
 
 
-def _assign_request(order: Order, snapshot: OrderSnapshot) -> bool:
+def _merge_request(order: Order, snapshot: OrderSnapshot, as_of: datetime) -> bool:
     """Our own mark in the intent's metadata tells which request this order came from."""
     request = (snapshot.metadata or {}).get("labbridge_request")
-    if not isinstance(request, str) or not request or order.request_id:
+    if not isinstance(request, str) or not request:
         return False
-    order.request_id, order.source = request[:255], "caspio"
-    return True
+    order.source = "caspio"
+    return _merge_value(order, "request_id", request[:255], as_of)
 
 
-def _merge_tests(
-    order: Order, snapshot: OrderSnapshot, as_of: datetime, *, newer: bool, look_again: bool
-) -> bool:
-    known = {test.external_id: test for test in order.ordered_tests.all()}
+def _results_received(order: Order) -> list[datetime | None]:
+    """The lab's date of each test; and one that is missing while not all of the tests are known."""
+    received = list(order.ordered_tests.filter(removed=False).values_list("results_received_at", flat=True))
+    return received if "ordered_tests" in order.clock else [*received, None]
+
+
+# -- ordered tests -------------------------------------------------------------------------------------------
+
+
+def _merge_tests(order: Order, snapshot: OrderSnapshot, as_of: datetime, *, look_again: bool) -> bool:
+    held = {test.external_id: test for test in order.ordered_tests.all()}
+    _refuse_tests_of_others(order, {shown.id for shown in snapshot.ordered_tests} - held.keys())
     changed = False
     for shown in snapshot.ordered_tests:
-        test = known.pop(shown.id, None)
+        test = held.get(shown.id)
         if test is None:
             test = OrderedTest(practice=order.practice, order=order, external_id=shown.id)
-            changed = True
+            held[shown.id], changed = test, True
         changed |= _merge_test(test, shown, as_of)
-        _keep_source(test, shown, as_of, look_again=look_again)
-    if newer and "ordered_tests" in snapshot.present:
-        for test in known.values():  # all were named, so the rest was taken off the order
-            changed |= _set_removed(test)
+        changed |= _keep_source(test, shown, as_of, look_again=look_again)
+    if "ordered_tests" in snapshot.present and not (snapshot.canceled_at and not snapshot.ordered_tests):
+        order.clock["ordered_tests"] = max(order.clock.get("ordered_tests", 0), age_of(as_of))
+    for test in held.values():
+        changed |= _mark_removed(test, order.clock.get("ordered_tests", 0))
     return changed
 
 
-def _set_removed(test: OrderedTest) -> bool:
-    if test.removed:
-        return False
-    test.removed = True
-    test.save(update_fields=["removed"])
-    return True
+def _refuse_tests_of_others(order: Order, new: set[str]) -> None:
+    if not new:
+        return
+    others = OrderedTest.objects.filter(practice=order.practice, external_id__in=new).select_related("order")
+    for test in others:
+        raise Contradiction(
+            f"Rupa shows the test {test.external_id} in two orders, {test.order.external_id} and "
+            f"{order.external_id}. Look at both in Rupa; nothing of this event was taken over."
+        )
 
 
 def _merge_test(test: OrderedTest, shown: OrderedTestSnapshot, as_of: datetime) -> bool:
-    changed = False
-    if test.as_of is None or as_of >= test.as_of:
-        changed = _assign(
-            test, shown, {"lab_test_id_external": "lab_test_id", "results_received_at": "results_received_at"}
-        )
-        changed |= test.removed
-        test.removed = False
-        test.as_of = as_of
+    pairs = {"lab_test_id_external": "lab_test_id", "results_received_at": "results_received_at"}
+    changed = _merge_fields(test, shown, pairs, as_of)
+    test.as_of = max(test.as_of or as_of, as_of)
     test.save()
     return changed
 
 
-def _keep_source(test: OrderedTest, shown: OrderedTestSnapshot, as_of: datetime, *, look_again: bool) -> None:
+def _mark_removed(test: OrderedTest, listed: int) -> bool:
+    """Taken off the order: a newer snapshot named all of its tests, and this one was not among them."""
+    removed = test.as_of is not None and age_of(test.as_of) < listed
+    if test.removed == removed:
+        return False
+    test.removed = removed
+    test.save(update_fields=["removed"])
+    return True
+
+
+def _keep_source(test: OrderedTest, shown: OrderedTestSnapshot, as_of: datetime, *, look_again: bool) -> bool:
     """Remember what was said about the files, so that each version can be taken, even one that is heard of late.
 
     Addresses carry signatures that change with each answer, so a source is known by its address without the query
     and by the lab's date. A result may also change under an unchanged address: `look_again` has it taken anew.
+    What could not be had is tried again whenever it is shown again. Returns whether versions have changed.
     """
     files = {"pdf": shown.results_pdf, "hl7": shown.results_hl7}
     if not any(files.values()):
-        return
+        return False
     source, created = ResultSource.objects.get_or_create(
         ordered_test=test,
         fingerprint=_fingerprint(shown, files),
@@ -172,13 +241,15 @@ def _keep_source(test: OrderedTest, shown: OrderedTestSnapshot, as_of: datetime,
         },
     )  # fmt: skip
     if created:
-        return
+        return False
+    span = (source.as_of, source.latest_as_of)
     source.as_of = min(source.as_of, as_of)
-    if as_of > source.latest_as_of:
+    if as_of >= source.latest_as_of:
         source.files, source.latest_as_of = files, as_of
-        if look_again or source.state == SourceState.GONE:
+        if look_again or source.state in {SourceState.GONE, SourceState.REFUSED}:
             source.state, source.reason = SourceState.PENDING, ""
     source.save()
+    return span != (source.as_of, source.latest_as_of) and refold(test)
 
 
 def _fingerprint(shown: OrderedTestSnapshot, files: dict[str, str | None]) -> bytes:
@@ -190,85 +261,24 @@ def _fingerprint(shown: OrderedTestSnapshot, files: dict[str, str | None]) -> by
     return keyring().blind("\0".join([received, *parts]), "result source")
 
 
-def merge_patient(practice: Practice, snapshot: PatientSnapshot, as_of: datetime) -> tuple[Patient, bool]:
-    """Merge a patient's own resource. Returns whether who they are has changed."""
+def merge_patient(
+    practice: Practice, snapshot: PatientSnapshot, as_of: datetime, *, whole: bool = False
+) -> tuple[Patient, bool]:
+    """Merge a patient's own resource. Returns whether who they are has changed.
+
+    `whole`: it was read from the patient's own address, so what it does not state is not to be had.
+    """
     patient, _ = Patient.objects.get_or_create(practice=practice, external_id=snapshot.id)
     patient = Patient.objects.select_for_update().get(pk=patient.pk)
-    if patient.as_of is not None and as_of < patient.as_of:
-        return patient, False
-    person = {**(patient.person or {}), **person_of(snapshot, snapshot.present)}
+    held: Person = patient.person or {}
+    person = {**dict.fromkeys(PARTS if whole else ()), **held}
+    for part, value in person_of(snapshot, snapshot.present).items():
+        if wins(patient.clock, part, as_of, value, held.get(part)):
+            patient.clock[part] = age_of(as_of)
+            person[part] = value
     changed = person != patient.person
     patient.person = person
     patient.email_index, patient.birthday_index = indexes(person)
-    patient.as_of = as_of
+    patient.as_of = max(patient.as_of or as_of, as_of)
     patient.save()
     return patient, changed
-
-
-def merge_company(
-    practice: Practice, snapshot: LabCompanySnapshot, as_of: datetime
-) -> tuple[LabCompany, bool]:
-    company, created = LabCompany.objects.select_for_update().get_or_create(
-        practice=practice, external_id=snapshot.id
-    )
-    if company.as_of is not None and as_of < company.as_of:
-        return company, False
-    changed = _assign(company, snapshot, {"name": "name", "short_name": "short_name"})
-    company.as_of = as_of
-    company.save()
-    if changed:
-        LabTest.objects.filter(practice=practice, lab_company_id_external=company.external_id).update(
-            lab_company_name=company.name
-        )
-    return company, changed or created
-
-
-def merge_lab_test(practice: Practice, snapshot: LabTestSnapshot, as_of: datetime) -> tuple[LabTest, bool]:
-    test, created = LabTest.objects.select_for_update().get_or_create(
-        practice=practice, external_id=snapshot.id
-    )
-    if test.as_of is not None and as_of < test.as_of:
-        return test, False
-    changed = created | fill_lab_test(test, snapshot)
-    if test.lab_company_id_external and (not test.lab_company_name or "lab_company_id" in snapshot.present):
-        name = _company_name(practice, snapshot, test.lab_company_id_external)
-        changed |= name != test.lab_company_name
-        test.lab_company_name = name
-    test.as_of = as_of
-    test.save()
-    return test, changed
-
-
-def fill_lab_test(test: LabTest, snapshot: LabTestSnapshot) -> bool:
-    """Copy what the snapshot states, without saving."""
-    changed = _assign(test, snapshot, {name: name for name in LAB_TEST_FIELDS})
-    changed |= _assign(
-        test, snapshot, {"lab_company_id_external": "lab_company_id", "parent_id_external": "parent_test_id"}
-    )
-    if snapshot.present & {"disabled", "unavailable_reason"}:
-        reason = snapshot.unavailable_reason or snapshot.disabled_reason or ""
-        changed |= (test.available, test.unavailable_reason) != (snapshot.available, reason[:500])
-        test.available, test.unavailable_reason = snapshot.available, reason[:500]
-    changed |= test.retired
-    test.retired = False
-    return changed
-
-
-def _company_name(practice: Practice, snapshot: LabTestSnapshot, company_id: str) -> str:
-    if snapshot.lab_company is not None and snapshot.lab_company.name:
-        return snapshot.lab_company.name[:255]
-    known = LabCompany.objects.filter(practice=practice, external_id=company_id).first()
-    return known.name if known else ""
-
-
-def lab_tests_missing(order: Order) -> list[str]:
-    """Ids of this order's tests that nobody has read yet. One that Rupa does not know is not asked for again."""
-    wanted = set(
-        order.ordered_tests.exclude(lab_test_id_external="").values_list("lab_test_id_external", flat=True)
-    )
-    read = LabTest.objects.filter(practice=order.practice, external_id__in=wanted, as_of__isnull=False)
-    return sorted(wanted - set(read.values_list("external_id", flat=True)))
-
-
-def included_lab_tests(snapshot: OrderSnapshot) -> Iterable[LabTestSnapshot]:
-    return (test.lab_test for test in snapshot.ordered_tests if test.lab_test is not None)

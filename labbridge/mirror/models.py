@@ -65,6 +65,7 @@ class Patient(models.Model):
     person = SealedJSONField(null=True)  # None until it was read
     email_index = models.BinaryField(max_length=16, null=True)
     birthday_index = models.BinaryField(max_length=16, null=True)
+    clock = models.JSONField(default=dict)  # part -> age of what is held, see merge.py
     as_of = models.DateTimeField(null=True)
 
     class Meta:
@@ -74,6 +75,11 @@ class Patient(models.Model):
 
     def __str__(self) -> str:
         return self.external_id
+
+    @property
+    def unread(self) -> bool:
+        """Whether the peer has not said yet what a link is made by: null is an answer, silence is none."""
+        return self.person is None or not {"email", "birthday"} <= self.person.keys()
 
 
 class PatientLink(models.Model):
@@ -172,6 +178,7 @@ class Order(models.Model):
     completed_at = models.DateTimeField(null=True)
     canceled_at = models.DateTimeField(null=True)
     is_demo = models.BooleanField(default=False)
+    clock = models.JSONField(default=dict)  # field -> age of what is held, see merge.py
     as_of = models.DateTimeField(null=True)  # the peer's time of the newest snapshot
     first_seen_at = models.DateTimeField(default=timezone.now)
 
@@ -220,7 +227,8 @@ class OrderedTest(models.Model):
     results_received_at = models.DateTimeField(null=True)
     problem = models.CharField(max_length=300, default="")  # why its result is not in the chart: a sentence
     removed = models.BooleanField(default=False)  # taken off the order at checkout
-    as_of = models.DateTimeField(null=True)
+    clock = models.JSONField(default=dict)  # field -> age of what is held, see merge.py
+    as_of = models.DateTimeField(null=True)  # the newest snapshot that named it
     polls = models.PositiveIntegerField(default=0)
 
     class Meta:
@@ -252,7 +260,6 @@ class ResultSource(models.Model):
     fingerprint = models.BinaryField(
         max_length=16
     )  # of the lab's date and the addresses without their queries
-    takes = models.PositiveIntegerField(default=0)
     state = models.CharField(max_length=8, choices=SourceState.choices, default=SourceState.PENDING)
     reason = models.CharField(max_length=300, default="")
 
@@ -269,6 +276,22 @@ class ResultSource(models.Model):
 
     def __str__(self) -> str:
         return f"source {self.pk}"
+
+
+class Take(models.Model):
+    """What one source held when it was taken. The next take of the same source is kept when it held another."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    source = models.ForeignKey(ResultSource, on_delete=models.PROTECT, related_name="takes")
+    as_of = models.DateTimeField()  # the snapshot whose address led to it
+    pdf = models.ForeignKey("StoredFile", null=True, on_delete=models.PROTECT, related_name="+")
+    hl7 = models.ForeignKey("StoredFile", null=True, on_delete=models.PROTECT, related_name="+")
+
+    class Meta:
+        ordering: ClassVar = ["as_of", "id"]
+
+    def __str__(self) -> str:
+        return f"take {self.pk}"
 
 
 class StoredFile(models.Model):
@@ -303,7 +326,11 @@ class Result(models.Model):
     hl7 = models.ForeignKey(StoredFile, null=True, on_delete=models.PROTECT, related_name="+")
     superseded = models.BooleanField(default=False)  # replaced before its file could be taken
     problem = models.CharField(max_length=300, default="")
+    named = SealedJSONField(null=True)  # whom the lab's own report names: first_name, last_name, birthday
     withheld = models.BooleanField(default=False)  # names another patient: not filed until a person decides
+    chart = models.ForeignKey(
+        Chart, null=True, on_delete=models.SET_NULL, related_name="+"
+    )  # whose it was found to be
     found_at = models.DateTimeField(default=timezone.now)
 
     class Meta:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Collection
 from datetime import date, datetime
 from typing import Any
@@ -44,6 +45,40 @@ def normal_birthday(value: str | None) -> str | None:
         except ValueError:
             continue
     return None
+
+
+def name_words(person: Person, part: str) -> set[str]:
+    """The words of a name that two records can be compared by: no accents, no case, no initials."""
+    plain = unicodedata.normalize("NFKD", person.get(part) or "").casefold()
+    letters = "".join(sign if sign.isalnum() else "" if _joins(sign) else " " for sign in plain)
+    return {word for word in letters.split() if len(word) > 1}
+
+
+def _joins(sign: str) -> bool:
+    """Accents and apostrophes are left out without parting a word: O'Brien is OBRIEN."""
+    return bool(unicodedata.combining(sign)) or sign in "'\u2019"
+
+
+def birthdays_differ(one: Person, other: Person) -> bool:
+    """Whether both are known and cannot be one."""
+    ours, theirs = normal_birthday(one.get("birthday")), normal_birthday(other.get("birthday"))
+    return bool(ours and theirs) and ours != theirs
+
+
+def names_differ(one: Person, other: Person) -> bool:
+    """Whether both are known and have no word in common, given or family name."""
+    ours, theirs = (name_words(who, "first_name") | name_words(who, "last_name") for who in (one, other))
+    return bool(ours and theirs) and not ours & theirs
+
+
+def first_names_differ(one: Person, other: Person) -> bool:
+    """Whether two records of one e-mail and birthday may be twins: two first names that cannot be one.
+
+    A short form ("Rob", "Robert") is no difference; a name that is not known is none either.
+    """
+    ours, theirs = name_words(one, "first_name"), name_words(other, "first_name")
+    alike = any(a.startswith(b) or b.startswith(a) for a in ours for b in theirs)
+    return bool(ours and theirs) and not alike
 
 
 def indexes(person: Person) -> tuple[bytes | None, bytes | None]:

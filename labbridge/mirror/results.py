@@ -1,214 +1,252 @@
 """Results and their versions: numbered in the order in which the peer showed them, however late we hear of one.
 
-Content decides: the same hash is nothing new, a new hash is a new version. Every function runs inside the
-caller's transaction with the order's row locked.
+Content decides: the same hash is nothing new, a new hash is a new version. What is kept are the sources and what
+was taken from them; the versions are worked out anew from all of it (versions.py). Every function runs inside the
+caller's transaction with the order's row locked, and returns whether anything changed that Caspio should hold.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from labbridge.mirror.hl7 import ObservedValue, OruReport, Pid
+from labbridge.mirror.hl7 import ObservedValue, Pid, read_oru
 from labbridge.mirror.models import (
+    Chart,
+    Order,
     OrderedTest,
     Result,
     ResultSource,
     ResultValue,
     SourceState,
     StoredFile,
+    Take,
 )
-from labbridge.mirror.person import Person, normal_birthday
+from labbridge.mirror.person import Person, birthdays_differ, names_differ
+from labbridge.mirror.versions import Sight, Version, versions_of
 from labbridge.practices.models import Practice
 
 SUPERSEDED = "Replaced by a newer version before its file could be fetched."
+OUT_OF_DATE = "Its address is over. The order is read again from time to time for a fresh one."
 OTHER_PATIENT = (
-    "The lab's own report names a patient with another birthday or name than the order does. Look at the "
-    "result in Rupa; it is filed when the patient at Rupa has been corrected and the event is replayed."
+    "The lab's own report names a patient with another birthday or name than the order or the chart does. Look at "
+    "the result in Rupa, correct the patient there or in Caspio, and replay the event; the result is then filed."
 )
 
 
 @dataclass(frozen=True)
 class Content:
-    """What was taken from one source."""
+    """What was taken from one source. `note` says what of it could not be used."""
 
     pdf: bytes | None = field(default=None, repr=False)
     hl7: str | None = field(default=None, repr=False)
-    report: OruReport | None = field(default=None, repr=False)
+    note: str = ""
 
 
-def keep_content(source: ResultSource, content: Content, person: Person | None) -> bool:
-    """File what a source held under its version. Returns whether anything changed."""
+# -- what became of a source ---------------------------------------------------------------------------------
+
+
+def keep_content(source: ResultSource, content: Content) -> bool:
+    """Keep what a source held and work out the versions. `source` is as it was when the fetching began."""
     test = source.ordered_test
     pdf = store_file(test.practice, content.pdf, "pdf") if content.pdf is not None else None
     hl7 = store_file(test.practice, content.hl7.encode(), "hl7") if content.hl7 is not None else None
-    as_of = source.as_of if source.takes == 0 else source.latest_as_of
-    source.state, source.reason, source.takes = SourceState.TAKEN, "", source.takes + 1
-    source.save()
-    withheld = content.report is not None and names_another(content.report.patient, person)
-    result, changed = _version(test, as_of, pdf, hl7, source.received_at)
-    if content.report is not None and not result.values.exists():
-        ResultValue.objects.bulk_create(_values(result, content.report.values))
-        changed = True
-    problem = OTHER_PATIENT if withheld else ""
-    if (result.withheld, result.problem) != (withheld, problem):
-        result.withheld, result.problem = withheld, problem
-        result.save(update_fields=["withheld", "problem"])
-        changed = True
-    return _set_problem(test, problem) or changed
-
-
-def _version(
-    test: OrderedTest,
-    as_of: datetime,
-    pdf: StoredFile | None,
-    hl7: StoredFile | None,
-    received_at: datetime | None,
-) -> tuple[Result, bool]:
-    """The version that holds this content, made or completed as needed."""
-    results = sorted(test.results.all(), key=lambda result: (result.as_of, result.version))
-    before = [result for result in results if result.as_of <= as_of]
-    after = [result for result in results if result.as_of > as_of]
-    for neighbour in before[-1:] + after[:1]:
-        if _same(neighbour, pdf, hl7):
-            return neighbour, _complete(neighbour, as_of, pdf, hl7, received_at)
-    result = Result(ordered_test=test, version=0, as_of=as_of, received_at=received_at, pdf=pdf, hl7=hl7)
-    _renumber([*before, result, *after])
-    return result, True
-
-
-def _same(result: Result, pdf: StoredFile | None, hl7: StoredFile | None) -> bool:
-    """Equal in what both hold; a PDF that comes later than the values completes the same version."""
-    pairs = [(result.pdf_id, pdf.pk if pdf else None), (result.hl7_id, hl7.pk if hl7 else None)]
-    both = [(held, new) for held, new in pairs if held and new]
-    if not both:  # one brought the PDF, the other the values, under the same date of the lab
-        return bool(result.pdf_id or result.hl7_id)
-    return all(held == new for held, new in both)
-
-
-def _complete(
-    result: Result,
-    as_of: datetime,
-    pdf: StoredFile | None,
-    hl7: StoredFile | None,
-    received_at: datetime | None,
-) -> bool:
-    before = (result.pdf_id, result.hl7_id, result.received_at)
-    result.as_of = min(result.as_of, as_of)
-    result.pdf = result.pdf or pdf
-    result.hl7 = result.hl7 or hl7
-    result.received_at = result.received_at or received_at
-    result.save()
-    return before != (result.pdf_id, result.hl7_id, result.received_at)
-
-
-def _renumber(results: Sequence[Result]) -> None:
-    for number, result in enumerate(results, start=1):
-        if result.version != number:
-            result.version = number
-            result.save()
+    before = source.takes.last()
+    if before is None or (before.pdf_id, before.hl7_id) != (pdf and pdf.pk, hl7 and hl7.pk):
+        Take.objects.create(source=source, as_of=source.latest_as_of, pdf=pdf, hl7=hl7)
+    _finish(source, SourceState.TAKEN, content.note)
+    changed = refold(test)
+    return refresh_problem(test) or changed
 
 
 def mark_gone(source: ResultSource) -> bool:
-    """Its address is over. If something newer has replaced it, that version is recorded without a file.
-
-    Returns whether anything changed that Caspio should hold.
-    """
-    test = source.ordered_test
-    source.state, source.reason = SourceState.GONE, SUPERSEDED
-    source.save(update_fields=["state", "reason"])
-    replaced = test.sources.filter(as_of__gt=source.as_of).exclude(received_at=source.received_at).exists()
-    known = source.takes > 0 or test.results.filter(received_at=source.received_at).exists()
-    if not replaced or known or source.received_at is None:
+    """Its address is over. If something newer has replaced it, that version is recorded without a file."""
+    if not _finish(source, SourceState.GONE, OUT_OF_DATE):
         return False
-    results = sorted(test.results.all(), key=lambda result: (result.as_of, result.version))
-    before = [result for result in results if result.as_of <= source.as_of]
-    lost = Result(
-        ordered_test=test,
-        version=0,
-        as_of=source.as_of,
-        received_at=source.received_at,
-        superseded=True,
-        problem=SUPERSEDED,
-    )
-    _renumber([*before, lost, *results[len(before) :]])
-    return True
+    changed = refold(source.ordered_test)
+    if source.ordered_test.results.filter(superseded=True, as_of=source.as_of).exists():
+        source.reason = SUPERSEDED
+        source.save(update_fields=["reason"])
+    return refresh_problem(source.ordered_test) or changed
 
 
 def refuse(source: ResultSource, reason: str) -> bool:
     """The file cannot be kept: say so on the ordered test."""
-    source.state, source.reason = SourceState.REFUSED, reason[:300]
-    source.save(update_fields=["state", "reason"])
-    return _set_problem(source.ordered_test, reason)
+    return _finish(source, SourceState.REFUSED, reason) and refresh_problem(source.ordered_test)
 
 
-def clear_problem(test: OrderedTest) -> bool:
-    return _set_problem(test, "")
+def _finish(source: ResultSource, state: SourceState, reason: str) -> bool:
+    """Settle a source, unless it was shown anew while it was being fetched: then it is fetched once more."""
+    source.state, source.reason = state, reason[:300]
+    untouched = ResultSource.objects.filter(pk=source.pk, latest_as_of=source.latest_as_of)
+    return untouched.update(state=source.state, reason=source.reason) == 1
 
 
-def _set_problem(test: OrderedTest, problem: str) -> bool:
-    if test.problem == problem[:300]:
+def refresh_problem(test: OrderedTest) -> bool:
+    """Why the newest result of a test is not in the chart, if it is not."""
+    newest = test.sources.order_by("-latest_as_of", "-as_of", "-id").first()
+    problem = ""
+    if newest is not None and newest.state == SourceState.REFUSED:
+        problem = newest.reason
+    elif test.results.filter(withheld=True).exists():
+        problem = OTHER_PATIENT[:300]
+    test.problem = problem
+    return bool(OrderedTest.objects.filter(pk=test.pk).exclude(problem=problem).update(problem=problem))
+
+
+# -- versions ------------------------------------------------------------------------------------------------
+
+
+def refold(test: OrderedTest) -> bool:
+    """Make a test's results what its sources and takes say."""
+    sights, files = _seen(test)
+    results = list(test.results.select_related("pdf", "hl7").defer("pdf__content", "hl7__content"))
+    versions = versions_of(sights)
+    changed = False
+    for number, version in enumerate(versions, start=1):
+        result = results[number - 1] if number <= len(results) else Result(ordered_test=test, version=number)
+        changed |= _write(result, version, files)
+    for surplus in results[len(versions) :]:
+        surplus.delete()
+        changed = True
+    return changed
+
+
+def _seen(test: OrderedTest) -> tuple[list[Sight], dict[str, StoredFile]]:
+    """Every sight of this test's result, and the files by their hashes.
+
+    A source's content held from when it was first shown until it was shown last; a later take that found another
+    content dates that one by the snapshot which led to it.
+    """
+    sights: list[Sight] = []
+    files: dict[str, StoredFile] = {}
+    for source in test.sources.all():
+        takes = list(source.takes.select_related("pdf", "hl7").defer("pdf__content", "hl7__content"))
+        for number, take in enumerate(takes):
+            files |= {file.sha256: file for file in (take.pdf, take.hl7) if file is not None}
+            hashes = (take.pdf.sha256 if take.pdf else "", take.hl7.sha256 if take.hl7 else "")
+            moments = [source.as_of if number == 0 else take.as_of]
+            if number == len(takes) - 1:
+                moments.append(source.latest_as_of)
+            sights += [Sight(moment, source.received_at, *hashes) for moment in moments]
+        if not takes and source.state == SourceState.GONE:
+            sights.append(Sight(source.as_of, source.received_at))
+    return sights, files
+
+
+def _write(result: Result, version: Version, files: dict[str, StoredFile]) -> bool:
+    hl7_before = result.hl7_id
+    pdf, hl7 = files.get(version.pdf), files.get(version.hl7)
+    held = (result.pdf_id, hl7_before, result.received_at, result.superseded)
+    changed = held != (pdf and pdf.pk, hl7 and hl7.pk, version.received_at, version.lost)
+    if not changed and result.as_of == version.as_of:
         return False
-    test.problem = problem[:300]
-    test.save(update_fields=["problem"])
-    return True
+    result.pdf, result.hl7, result.as_of = pdf, hl7, version.as_of
+    result.received_at, result.superseded = version.received_at, version.lost
+    if changed:
+        result.problem = SUPERSEDED if version.lost else OTHER_PATIENT[:300] if result.withheld else ""
+    result.save()
+    if result.hl7_id != hl7_before:
+        _read_values(result)
+    return changed
 
 
-def store_file(practice: Practice, content: bytes, kind: str) -> StoredFile:
-    digest = hashlib.sha256(content).hexdigest()
-    held = StoredFile.objects.filter(practice=practice, sha256=digest).defer("content").first()
-    if held is not None:
-        return held
-    return StoredFile.objects.create(
-        practice=practice, sha256=digest, kind=kind, size=len(content), content=content
-    )
+def _read_values(result: Result) -> None:
+    result.values.all().delete()
+    result.named, result.chart = None, None
+    if result.hl7_id is not None:
+        stored = StoredFile.objects.get(pk=result.hl7_id)
+        report = read_oru(bytes(stored.content).decode())  # it was readable when it was taken
+        ResultValue.objects.bulk_create(_values(result, report.values))
+        result.named = _named(report.patient)
+    result.save(update_fields=["named", "chart"])
 
 
-def names_another(pid: Pid, person: Person | None) -> bool:
+# -- whose results they are ----------------------------------------------------------------------------------
+
+
+def check_names(order: Order, people: Sequence[Person | None], chart: Chart | None = None) -> bool:
+    """Withhold results whose own report names somebody else than these records of one person do.
+
+    What was found to belong into `chart` stays there when somebody's particulars are edited later; it is looked at
+    again when another chart is meant.
+    """
+    changed = False
+    for result in Result.objects.filter(ordered_test__order=order).select_related("ordered_test"):
+        if result.chart_id is not None and (chart is None or result.chart_id == chart.pk):
+            continue
+        withheld = any(names_another(result.named, person) for person in people)
+        held = (result.withheld, result.chart_id)
+        result.withheld, result.chart = withheld, None if withheld else chart
+        if held != (withheld, result.chart_id):
+            result.problem = OTHER_PATIENT[:300] if withheld else SUPERSEDED if result.superseded else ""
+            result.save(update_fields=["withheld", "problem", "chart"])
+            refresh_problem(result.ordered_test)
+            changed |= held[0] != withheld
+    return changed
+
+
+def names_another(named: Person | None, person: Person | None) -> bool:
     """Whether the lab's report is about somebody else: another birthday, or no name in common.
 
     A report that does not say is no conflict; a wrong chart is worse than a question (design.md 2.3).
     """
-    if person is None:
+    if not named or not person:
         return False
-    birthday = normal_birthday(person.get("birthday"))
-    if pid.birthday is not None and birthday is not None and pid.birthday.isoformat() != birthday:
-        return True
-    theirs = _name_words(pid.first, pid.last)
-    ours = _name_words(person.get("first_name"), person.get("last_name"))
-    return bool(theirs and ours) and not theirs & ours
+    return birthdays_differ(named, person) or names_differ(named, person)
 
 
-def _name_words(*names: str | None) -> set[str]:
-    text = " ".join(name or "" for name in names).casefold()
+def _named(pid: Pid) -> Person:
     return {
-        word for word in "".join(sign if sign.isalnum() else " " for sign in text).split() if len(word) > 1
+        "first_name": pid.first,
+        "last_name": pid.last,
+        "birthday": pid.birthday.isoformat() if pid.birthday else None,
     }
 
 
-def _values(result: Result, values: Sequence[ObservedValue]) -> list[ResultValue]:
-    rows = []
-    for value in values:
-        naive = value.observed_at is not None and value.observed_at.tzinfo is None
-        rows.append(
-            ResultValue(
-                result=result,
-                number=value.number,
-                analyte=value.analyte[:255],
-                loinc=(value.loinc or "")[:20],
-                reading={
-                    "text": value.value_text,
-                    "number": None if value.value_number is None else str(value.value_number),
-                    "units": value.units,
-                    "reference_range": value.reference_range,
-                    "flag": value.flag,
-                    "status": value.status,
-                    "comments": list(value.comments),
-                },
-                observed_at=None if naive else value.observed_at,
-                observed_text=value.observed_at.isoformat()[:19] if naive and value.observed_at else "",
-            )
+# -- files and values ----------------------------------------------------------------------------------------
+
+
+def store_file(practice: Practice, content: bytes, kind: str) -> StoredFile:
+    """Keep a content once, also when two orders bring it at the same moment."""
+    digest = hashlib.sha256(content).hexdigest()
+    held = StoredFile.objects.filter(practice=practice, sha256=digest).defer("content").first()
+    if held is not None:
+        return held
+    made, _ = StoredFile.objects.get_or_create(
+        practice=practice, sha256=digest, defaults={"kind": kind, "size": len(content), "content": content}
+    )
+    return made
+
+
+def _values(result: Result, values: Iterable[ObservedValue]) -> list[ResultValue]:
+    return [
+        ResultValue(
+            result=result,
+            number=value.number,
+            analyte=(value.analyte or value.panel)[:255],
+            loinc=(value.loinc or "")[:20],
+            reading={
+                "text": value.value_text,
+                "number": None if value.value_number is None else str(value.value_number),
+                "units": value.units,
+                "reference_range": value.reference_range,
+                "flag": value.flag,
+                "status": value.status,
+                "comments": list(value.comments),
+            },
+            observed_at=value.observed_at if _has_zone(value.observed_at) else None,
+            observed_text="" if _has_zone(value.observed_at) else _wall_clock(value.observed_at),
         )
-    return rows
+        for value in values
+    ]
+
+
+def _has_zone(moment: datetime | None) -> bool:
+    return moment is not None and moment.tzinfo is not None
+
+
+def _wall_clock(moment: datetime | None) -> str:
+    return "" if moment is None else moment.isoformat()[:19]

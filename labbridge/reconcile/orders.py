@@ -6,12 +6,17 @@ from collections import Counter
 from collections.abc import Callable
 from datetime import date, datetime, time
 
+import structlog
 from django.db import transaction
 
 from labbridge.handlers.orders import take_snapshot
+from labbridge.mirror.merge import Contradiction
+from labbridge.mirror.models import KEY
 from labbridge.peers.rupa.types import OrderSnapshot
 from labbridge.practices.clients import NotConnected, rupa, rupa_connections
 from labbridge.practices.models import Practice
+
+log = structlog.get_logger()
 
 Progress = Callable[[int], None]
 
@@ -46,7 +51,7 @@ def pull_orders(
             for page in client.order_pages():
                 as_of = client.now()
                 for snapshot in page:
-                    if snapshot.id and snapshot.id not in seen:
+                    if 0 < len(snapshot.id) <= KEY and snapshot.id not in seen:
                         seen.add(snapshot.id)
                         _take(practice, snapshot, as_of, start, counts, dry_run=dry_run)
                 progress(counts["read"])
@@ -67,11 +72,15 @@ def _take(
     if start is not None and newest is not None and newest < start:
         counts["older"] += 1
         return
-    with transaction.atomic():
-        order = take_snapshot(practice, snapshot, as_of)
-        counts["unchanged" if order.revision == order.filed_revision else "changed"] += 1
-        if dry_run:
-            transaction.set_rollback(True)
+    try:
+        with transaction.atomic():
+            order = take_snapshot(practice, snapshot, as_of)
+            counts["unchanged" if order.revision == order.filed_revision else "changed"] += 1
+            if dry_run:
+                transaction.set_rollback(True)
+    except Contradiction as contradiction:  # this order is left as it is; the others are taken
+        log.warning("reconcile.contradiction", practice=practice.slug, reason=str(contradiction))
+        counts["contradicted"] += 1
 
 
 def _moments(snapshot: OrderSnapshot) -> list[datetime | None]:

@@ -7,7 +7,8 @@ from collections.abc import Iterable
 
 from django.db import transaction
 
-from labbridge.handlers.patients import chart_pages, link_patient, take_charts
+from labbridge.handlers.charts import chart_pages, take_charts
+from labbridge.handlers.links import link_patient
 from labbridge.mirror.models import Patient, PatientLink
 from labbridge.peers.caspio import Row
 from labbridge.practices.clients import caspio
