@@ -5,14 +5,15 @@ from __future__ import annotations
 import os
 import signal
 import time
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from labbridge.commands.base import command
+from labbridge.commands.base import Stop, command
 
 if TYPE_CHECKING:
     from labbridge.demo.children import Children
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from labbridge.demo.screen import Screen
     from labbridge.demo.stage import Stage
 
-PAUSE = 0.35  #: Seconds between two deeds of the day, so that an eye can follow.
 SETTLE_SECONDS = 120.0
 ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -39,6 +39,9 @@ def demo(
     no_traffic: Annotated[
         bool, typer.Option("--no-traffic", help="Play no day of orders and results.")
     ] = False,
+    pause: Annotated[
+        float, typer.Option(min=0, max=60, help="Seconds between two deeds of the day, for the eye.")
+    ] = 0.35,
 ) -> None:
     """See it run: both peers simulated, a demo practice, a small day of traffic. Ctrl-C stops everything."""
     from labbridge.demo.place import claim
@@ -51,7 +54,7 @@ def demo(
     try:
         place = claim(data_dir or Path(os.environ.get("LABBRIDGE_DATA_DIR") or "var") / "demo", keep=keep)
         with ExitStack() as stack:
-            _open(place, screen, stack, traffic=not no_traffic)
+            _open(place, screen, stack, None if no_traffic else pause)
     except DemoProblem as problem:
         screen.problem(str(problem))
         raise typer.Exit(1) from None
@@ -65,7 +68,7 @@ def _end(_number: int, _frame: FrameType | None) -> None:
     raise Ended
 
 
-def _open(place: Place, screen: Screen, stack: ExitStack, *, traffic: bool) -> None:
+def _open(place: Place, screen: Screen, stack: ExitStack, pause: float | None) -> None:
     from labbridge.demo.children import Children
     from labbridge.demo.stage import Stage
 
@@ -81,7 +84,7 @@ def _open(place: Place, screen: Screen, stack: ExitStack, *, traffic: bool) -> N
     with screen.working("Both simulators and the database"):
         _start_simulators(place, children)
         _reach_database()
-    _run(place, screen, children, stage, traffic=traffic)
+    _run(place, screen, children, stage, pause)
 
 
 def _close(place: Place, children: Children, screen: Screen) -> None:
@@ -107,13 +110,25 @@ def _start_simulators(place: Place, children: Children) -> None:
     )  # fmt: skip
 
 
+@contextmanager
+def _sentences() -> Iterator[None]:
+    """In the words of `command`, which tells what is foreseen from what is not."""
+    from labbridge.demo.problem import DemoProblem
+
+    try:
+        yield
+    except DemoProblem as problem:
+        raise Stop(str(problem)) from None
+
+
 @command
 def _reach_database() -> None:
     """Start the embedded server and bring its tables up to date: all that `command` does before a command."""
 
 
 @command
-def _run(place: Place, screen: Screen, children: Children, stage: Stage, *, traffic: bool) -> None:
+@_sentences()
+def _run(place: Place, screen: Screen, children: Children, stage: Stage, pause: float | None) -> None:
     from labbridge.demo import practice
 
     with screen.working("The service"):
@@ -128,8 +143,8 @@ def _run(place: Place, screen: Screen, children: Children, stage: Stage, *, traf
     screen.addresses(place, usable=True)
     with screen.working("Patients and the lab catalogue"):
         practice.pull(willow)
-    if traffic:
-        _play_day(place, screen, children, stage)
+    if pause is not None:
+        _play_day(place, screen, children, stage, pause)
         screen.addresses(place, usable=False)
     screen.say(f"Command line beside the demo:  . {place.folder}/env; labbridge events list")
     screen.say("Ctrl-C stops everything.")
@@ -138,7 +153,7 @@ def _run(place: Place, screen: Screen, children: Children, stage: Stage, *, traf
         time.sleep(0.5)
 
 
-def _play_day(place: Place, screen: Screen, children: Children, stage: Stage) -> None:
+def _play_day(place: Place, screen: Screen, children: Children, stage: Stage, pause: float) -> None:
     from labbridge.demo.day import Day
 
     day = Day(stage)
@@ -148,7 +163,7 @@ def _play_day(place: Place, screen: Screen, children: Children, stage: Stage) ->
             deed()
             advance(f"[cyan]{at}[/]  {sentence}")
             children.check()
-            time.sleep(PAUSE)
+            time.sleep(pause)
     with screen.working("Everything filed in Caspio"):
         children.wait_until(
             lambda: day.delivered() and stage.idle(place.url("web")), "The day is not filed", SETTLE_SECONDS

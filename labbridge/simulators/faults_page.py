@@ -25,7 +25,8 @@ def render(faults: Shown, presets: Iterable[str]) -> str:
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f'<title>{title}: controls</title><link rel="stylesheet" href="/_sim/style.css"></head><body><main>'
+        f'<title>{title}: controls</title><link rel="stylesheet" href="/_sim/style.css">'
+        '<link rel="icon" href="data:,"></head><body><main>'
         f"<h1>{title}</h1><p>A stand-in, not the real service. Invented data only.</p>"
         f"<h2>State</h2>{_table(('What', 'Now'), faults.figures().items())}"
         f"<div class=row>{_buttons(faults.buttons)}</div>"

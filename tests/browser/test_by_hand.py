@@ -1,0 +1,133 @@
+"""The demo played by hand: from the patient's page to the result in the chart, and what the console shows."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from .conftest import Demo, Watch, reload_until, shoot
+
+pytestmark = pytest.mark.browser
+
+TEST = "DUTCH Complete"
+PATIENTS = {390: "P-1003", 1440: "P-1004"}
+
+
+def sign_in(page: Page, demo: Demo, password: str = "") -> None:
+    page.goto(f"{demo.console}/")
+    page.get_by_label("User name").fill(demo.user)
+    page.get_by_label("Password").fill(password or demo.password)
+    page.get_by_role("button", name="Sign in").click()
+
+
+def patient_of(page: Page) -> str:
+    assert page.viewport_size
+    return PATIENTS[page.viewport_size["width"]]
+
+
+def state(page: Page, words: str) -> Locator:
+    return page.get_by_role("main").get_by_text(words, exact=True)
+
+
+def test_order_check_out_pay_and_find_the_result_in_the_chart(page: Page, demo: Demo) -> None:
+    key = patient_of(page)
+    page.goto(demo.caspio)
+    shoot(page, "practice-patients")
+    page.get_by_role("link", name=key).click()
+    shoot(page, "practice-patient")
+
+    page.get_by_role("link", name="Order at Rupa (simulated)").click()
+    expect(page).to_have_url(re.compile(rf"{demo.rupa}/app/orders/ord_"))
+    order = page.url.rsplit("/", 1)[-1]
+    page.get_by_role("searchbox").fill(TEST)
+    page.get_by_role("button", name="Search").click()
+    page.get_by_role("button", name=f"Add {TEST}", exact=True).click()
+    shoot(page, "rupa-checkout")
+    page.get_by_role("button", name="Submit order").click()
+    expect(page.get_by_role("status")).to_contain_text("The patient is asked to pay")
+    shoot(page, "rupa-submitted")
+
+    page.get_by_role("link", name="Back to your application").click()
+    expect(page).to_have_url(f"{demo.caspio}/patients/{key}")
+    in_chart = page.get_by_role("link", name=order)
+    reload_until(page, in_chart)
+    in_chart.click()
+    at_caspio = page.url
+    reload_until(page, state(page, "awaiting payment"))
+
+    page.goto(f"{demo.rupa}/pay/{order}")
+    shoot(page, "rupa-pay")
+    page.get_by_role("button", name="Pay").click()
+    expect(page.get_by_role("status")).to_contain_text("paid")
+    page.goto(at_caspio)
+    reload_until(page, state(page, "in progress"))
+    reload_until(page, state(page, "paid"))
+
+    page.goto(demo.rupa)
+    shoot(page, "rupa-home")
+    page.get_by_role("button", name=f"Next result, order {order}").click()
+    page.goto(at_caspio)
+    reload_until(page, state(page, "complete"))
+    reload_until(page, page.get_by_role("link", name=TEST))
+    shoot(page, "practice-order")
+    page.get_by_role("link", name=TEST).click()
+    shoot(page, "practice-result")
+    report = page.get_by_role("link", name="Open the report (PDF)").get_attribute("href")
+    assert report
+    content = page.request.get(demo.caspio + report).body()
+    assert content.startswith(b"%PDF-")
+    (made,) = [one for one in demo.state()["orders"] if one["id"] == order]
+    assert hashlib.sha256(content).hexdigest() == made["tests"][0]["versions"][0]["pdf"]["sha256"]
+
+
+def test_sign_in_and_see_the_order_in_the_console(page: Page, demo: Demo) -> None:
+    page.goto(f"{demo.console}/")
+    shoot(page, "console-sign-in")
+    sign_in(page, demo, "not the password")
+    expect(page.get_by_role("alert")).to_be_visible()
+    shoot(page, "console-sign-in-refused")
+    sign_in(page, demo)
+    orders = {one["id"] for one in demo.state()["orders"]}
+    assert orders, "the test before has ordered"
+    for order in orders:
+        expect(page.get_by_role("rowheader", name=order)).to_be_visible()
+    shoot(page, "console-home")
+
+
+def test_connect_a_practitioner_through_rupas_consent_page(page: Page, demo: Demo, watch: Watch) -> None:
+    sign_in(page, demo)
+    page.goto(f"{demo.console}/rupa/connect/willow")
+    shoot(page, "console-connect")
+    page.get_by_role("button", name="Go to Rupa").click()
+    shoot(page, "rupa-consent")
+    page.get_by_role("button", name="Deny").click()
+    expect(page.get_by_role("heading", name="Not connected")).to_be_visible()
+    shoot(page, "console-denied")
+    watch.forgive("status of 400")
+
+
+def test_consent_ends_at_a_page_that_says_so(page: Page, demo: Demo) -> None:
+    sign_in(page, demo)
+    page.goto(f"{demo.console}/rupa/connect/willow")
+    page.get_by_role("button", name="Go to Rupa").click()
+    page.get_by_role("radio", name="Bruno Sampleton, ND").check()
+    page.get_by_role("button", name="Accept").click()
+    expect(page.get_by_role("heading", name="Connected")).to_be_visible()
+    assert "code=" not in page.url
+    shoot(page, "console-connected")
+
+
+def test_everything_else_that_a_person_can_open(page: Page, demo: Demo) -> None:
+    for name, address in {
+        "practice-orders": f"{demo.caspio}/orders",
+        "practice-catalog": f"{demo.caspio}/catalog",
+        "practice-browse": f"{demo.caspio}/browse",
+        "practice-new-patient": f"{demo.caspio}/patients/new",
+        "practice-controls": f"{demo.caspio}/_sim/",
+        "rupa-controls": f"{demo.rupa}/_sim/",
+    }.items():
+        page.goto(address)
+        shoot(page, name)
