@@ -112,6 +112,7 @@ def task(
                     log.warning(event, attempt=job.attempts + 1, reason=failure.reason)
                     note = on_retry if again else on_dead
                     if note is not None:
+                        close_old_connections()
                         tell(note, failure.reason, ids)
                     raise failure from None
 
@@ -124,7 +125,6 @@ def task(
 
 def tell(note: OnFailure, reason: str, ids: dict[str, Any]) -> None:
     """Note for people. If nobody can be told (no database, no such row), the job goes its way all the same."""
-    close_old_connections()
     try:
         with transaction.atomic():
             note(reason, **ids)
