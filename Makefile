@@ -28,7 +28,7 @@ demo: $(INSTALLED)  ## Both peers simulated, a demo practice, a day of traffic; 
 	@exec $(BIN)/labbridge demo $(DEMO)
 
 test: lint chromium  ## Everything that CI runs: lint, then all tests with branch coverage
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --cov --cov-report= $(TESTS) < /dev/null
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --cov --cov-report= $(TESTS) < /dev/null
 
 lint: $(INSTALLED) check-files  ## Style, types, layers, migrations
 	@$(BIN)/ruff check .
