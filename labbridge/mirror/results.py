@@ -29,7 +29,7 @@ from labbridge.mirror.versions import Sight, Version, versions_of
 from labbridge.practices.models import Practice
 
 SUPERSEDED = "Replaced by a newer version before its file could be fetched."
-OUT_OF_DATE = "Its address is over. The order is read again from time to time for a fresh one."
+OUT_OF_DATE = "Its address is over; it is taken when the order shows a fresh one."
 OTHER_PATIENT = (
     "The lab's own report names a patient with another birthday or name than the order or the chart does. Look at "
     "the result in Rupa, correct the patient there or in Caspio, and replay the event; the result is then filed."
@@ -62,13 +62,10 @@ def keep_content(source: ResultSource, content: Content) -> bool:
 
 
 def mark_gone(source: ResultSource) -> bool:
-    """Its address is over. If something newer has replaced it, that version is recorded without a file."""
+    """Its address is over. Once something newer is held, that version is recorded without a file."""
     if not _finish(source, SourceState.GONE, OUT_OF_DATE):
         return False
     changed = refold(source.ordered_test)
-    if source.ordered_test.results.filter(superseded=True, as_of=source.as_of).exists():
-        source.reason = SUPERSEDED
-        source.save(update_fields=["reason"])
     return refresh_problem(source.ordered_test) or changed
 
 
