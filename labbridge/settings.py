@@ -12,6 +12,7 @@ import contextlib
 import ipaddress
 import os
 import secrets
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
@@ -76,6 +77,7 @@ class Deployment(BaseModel):
     allow_http_peers: bool = False
     caspio_hosts: CommaSeparated = Field(default_factory=list)
     allowed_hosts: CommaSeparated = Field(default_factory=list)
+    trusted_proxies: int | None = Field(default=None, ge=0, le=5)
     metrics_token: str = ""
     worker_concurrency: int = Field(default=4, ge=1, le=64)
     web_threads: int = Field(default=8, ge=1, le=64)
@@ -291,6 +293,10 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
+    "labbridge.accounts",  # before allauth, whose templates it replaces
+    "allauth",
+    "allauth.account",
+    "allauth.mfa",
     "procrastinate.contrib.django",
     "labbridge.trust",
     "labbridge.engine",
@@ -310,8 +316,11 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "django.contrib.auth.middleware.LoginRequiredMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "labbridge.accounts.middleware.SessionLimits",
+    "labbridge.accounts.middleware.SignInRequired",  # Django's LoginRequiredMiddleware
+    "labbridge.accounts.middleware.Guard",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 TEMPLATES = [
@@ -380,15 +389,51 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
 ]
 
-# Sessions end after 12 hours in any case (design.md 8); the idle limit comes with the sign-in issue.
-SESSION_COOKIE_AGE = 12 * 3600
+# Argon2 for all; the second can read what earlier versions stored, which is replaced at the next sign-in.
+PASSWORD_HASHERS = [
+    "django.contrib.auth.hashers.Argon2PasswordHasher",
+    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+]
+AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
+
+# --- sign-in (labbridge/accounts) ---------------------------------------------------------------------------
+SESSION_IDLE = timedelta(minutes=15)  # design.md 8
+SESSION_ABSOLUTE = timedelta(hours=12)
+SESSION_ENGINE = "labbridge.accounts.sessions"
+SESSION_COOKIE_AGE = int(SESSION_ABSOLUTE.total_seconds())
 SESSION_EXPIRE_AT_BROWSER_CLOSE = True
+ACCOUNT_ADAPTER = "labbridge.accounts.adapters.AccountAdapter"
+ACCOUNT_LOGIN_METHODS = {"username"}
+ACCOUNT_SIGNUP_FIELDS = ["username*", "password1*"]  # nobody signs up; it says what a person consists of
+ACCOUNT_EMAIL_VERIFICATION = "none"  # people are added by an administrator
+ACCOUNT_SESSION_REMEMBER = False
+ACCOUNT_FORMS = {"login": "labbridge.accounts.forms.SignInForm"}
+MFA_ADAPTER = "labbridge.accounts.adapters.MfaAdapter"
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_FORMS = {
+    "authenticate": "labbridge.accounts.forms.CodeForm",
+    "reauthenticate": "labbridge.accounts.forms.CodeAgainForm",
+    "add_webauthn": "labbridge.accounts.forms.PasskeyForm",
+}
+MFA_PASSKEY_LOGIN_ENABLED = True
+MFA_RECOVERY_CODES_SHOW_ONCE = True
+MFA_TOTP_ISSUER = "Labbridge"
+MFA_TOTP_TOLERANCE = 1  # one step of 30 seconds to either side, for slow typing and clocks
+MFA_ALLOW_UNVERIFIED_EMAIL = True  # e-mail addresses are an administrator's entry, not a claim
+# Rate limits and used codes are shared by all processes and hosts: a table of the same database holds them.
+CACHES = {
+    "default": {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "labbridge_cache"}
+}
 SESSION_COOKIE_HTTPONLY = True
 CSRF_COOKIE_HTTPONLY = True
 _OVER_HTTPS = _PUBLIC.scheme == "https"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _OVER_HTTPS
 SECURE_HSTS_SECONDS = 31536000 if _OVER_HTTPS else 0
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if _OVER_HTTPS else None
+# Whose word about the client's address counts: TLS ends at a proxy of ours, which adds one X-Forwarded-For entry.
+ALLAUTH_TRUSTED_PROXY_COUNT = (
+    int(_OVER_HTTPS) if DEPLOYMENT.trusted_proxies is None else DEPLOYMENT.trusted_proxies
+)
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 CONTENT_SECURITY_POLICY = {

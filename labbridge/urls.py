@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from django.contrib.auth.views import LoginView, LogoutView
-from django.urls import path
+from django.urls import include, path
 
 from labbridge.console import consent, health, home
 from labbridge.webhooks import views as webhooks
@@ -17,7 +16,6 @@ urlpatterns = [
     path("healthz", health.healthz),
     path("readyz", health.readyz),
     path("metrics", health.metrics),
-    path("sign-in", LoginView.as_view(template_name="console/sign_in.html"), name="sign-in"),
-    path("sign-out", LogoutView.as_view(), name="sign-out"),
+    path("", include("labbridge.accounts.urls")),
     path("", home.home, name="home"),
 ]

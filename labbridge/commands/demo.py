@@ -135,10 +135,10 @@ def _run(place: Place, screen: Screen, children: Children, stage: Stage, pause: 
         children.start("Labbridge", "labbridge.cli", "serve")
         children.wait_for("Caspio simulator", place.url("caspio") + "/_sim/faults")
         children.wait_for("Rupa simulator", place.url("rupa") + "/_sim/faults")
-        practice.add_user(place.user, place.secrets["sign_in"])
     with screen.working("The demo practice: patients on both sides, connected, tables in Caspio"):
         stage.fill()
         willow = practice.prepare(place, stage)
+        practice.add_user(willow, place.user, place.secrets["sign_in"])
         children.wait_for("Labbridge", place.url("web") + "/readyz")
     screen.addresses(place, usable=True)
     with screen.working("Patients and the lab catalogue"):

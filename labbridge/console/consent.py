@@ -8,6 +8,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods
 
+from labbridge.accounts.access import require
 from labbridge.handlers.jobs import learn_practitioners
 from labbridge.practices import consent
 from labbridge.practices.models import Practice
@@ -15,6 +16,7 @@ from labbridge.practices.models import Practice
 
 @never_cache
 @require_http_methods(["GET", "POST"])
+@require("connections.manage")
 def connect(request: HttpRequest, slug: str) -> HttpResponse:
     """GET says what will happen; POST goes there, so that no link can start a journey by itself."""
     practice = get_object_or_404(Practice, slug=slug)

@@ -24,6 +24,14 @@ client_id = "env:CASPIO_CLIENT_ID"
 client_secret = "env:CASPIO_CLIENT_SECRET"
 calls_per_second = 100                      # the simulator bears it; Caspio's own allowance is lower
 
+[caspio.sign_in]                            # the app connection of the practice's directory
+entity_id = "{directory[entity_id]}"
+url = "{directory[sso_url]}"
+certificate = \"""
+{directory[certificate]}\"""
+email_domains = ["willow.example"]
+two_factor = true                           # a real directory must ask for a second factor where this is said
+
 [caspio.patients]
 table = "Patients"
 key = "Patient_ID"
@@ -62,7 +70,8 @@ def prepare(place: Place, stage: Stage) -> Practice:
     from labbridge.practices.config import load
 
     file = place.folder / "practice.toml"
-    file.write_text(PRACTICE_TOML.format(caspio=place.url("caspio"), user=place.user))
+    directory = stage.connect_directory(place.url("web"), place.user, place.secrets["sign_in"])
+    file.write_text(PRACTICE_TOML.format(caspio=place.url("caspio"), user=place.user, directory=directory))
     os.environ["RUPA_REFRESH_TOKEN"] = stage.refresh_token()
     applied = apply(load(file))
     for connection in applied.new_authorisations:
@@ -73,14 +82,21 @@ def prepare(place: Place, stage: Stage) -> Practice:
     return applied.practice
 
 
-def add_user(name: str, password: str) -> None:
-    """Somebody who may sign in at the console; the password is set anew when they are there already."""
-    from django.contrib.auth import get_user_model
+def add_user(practice: Practice, name: str, password: str) -> None:
+    """The owner of the practice; the password is set anew when they are there already.
 
-    users = get_user_model()
-    user, _ = users.objects.get_or_create(username=name, defaults={"email": name})
-    user.set_password(password)
-    user.save()
+    Their second step can be read off the sign-in page and `labbridge user code`: a demo's people only.
+    """
+    from django.contrib.auth.models import User
+
+    from labbridge.accounts import people
+    from labbridge.accounts.demo import give_demo_factor
+    from labbridge.accounts.roles import Role
+
+    user, _ = User.objects.get_or_create(username=name, defaults={"email": name})
+    people.reset(user, password)
+    people.grant(user, practice, Role.OWNER, name)
+    give_demo_factor(user)
 
 
 def pull(practice: Practice) -> None:

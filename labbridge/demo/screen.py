@@ -50,6 +50,7 @@ class Screen:
         rows = (
             ("Console", place.url("web")),
             ("  sign in as", f"{place.user}   password  {place.secrets['sign_in']}"),
+            ("", "the second step's code stands on the page"),
             ("The practice's pages (Caspio, simulated)", place.url("caspio")),
             ("Rupa Health (simulated)", place.url("rupa")),
         )

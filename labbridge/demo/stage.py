@@ -57,6 +57,18 @@ class Stage:
         """Connect the practice's practitioner to Rupa, as the consent page would."""
         return str(self.rupa("POST", "/_sim/tokens", {})["refresh_token"])
 
+    def connect_directory(self, service: str, user: str, password: str) -> dict[str, str]:
+        """Let the practice's directory vouch for its users at the service. Returns what Caspio's panel would show."""
+        base = f"{service}/accounts/saml/willow"
+        connection = {
+            "name": "Labbridge",
+            "sp_entity_id": f"{base}/metadata",
+            "reply_url": f"{base}/acs",
+            "users": [{"email": user, "password": password}],
+        }
+        found: dict[str, str] = self.caspio("POST", "/_sim/app-connections", connection)
+        return found
+
     def fill(self) -> None:
         """Put invented patients on both sides: most the same, one with another birthday, some on one side only."""
         self.caspio("POST", "/_sim/seed", {"patients": PATIENTS})

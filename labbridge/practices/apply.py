@@ -13,7 +13,13 @@ from django.db import transaction
 from django.utils import timezone
 
 from labbridge.peers.caspio.session import check_account, check_principal
-from labbridge.practices.config import ConfigProblem, PracticeConfig, optional_secret, resolve_secret
+from labbridge.practices.config import (
+    ConfigProblem,
+    PracticeConfig,
+    certificate_bodies,
+    optional_secret,
+    resolve_secret,
+)
 from labbridge.practices.models import Connection, ConnectionState, Practice
 from labbridge.trust.keys import keyring
 
@@ -42,7 +48,19 @@ def without_secrets(config: PracticeConfig) -> dict[str, Any]:
     for practitioner in kept["rupa"]["practitioners"]:
         practitioner["refresh_token"] = ""
     kept["caspio"]["patients"].pop("WRITTEN", None)
+    if config.caspio.sign_in:
+        given = resolve_secret(config.caspio.sign_in.certificate, "caspio.sign_in.certificate")
+        kept["caspio"]["sign_in"]["certificate"] = _checked_certificate(given)
     return kept
+
+
+def _checked_certificate(text: str) -> str:
+    """Kept whole, since it is public and answers are checked against it long after the file is gone."""
+    try:
+        certificate_bodies(text)
+    except ValueError as error:
+        raise ConfigProblem(f"caspio.sign_in.certificate: {error}") from None
+    return text
 
 
 def config_of(practice: Practice) -> PracticeConfig:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import re
 import tomllib
@@ -10,6 +11,7 @@ from typing import Annotated, Literal
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, available_timezones
 
+from cryptography import x509
 from pydantic import (
     BaseModel,
     BeforeValidator,
@@ -104,6 +106,59 @@ class WebhookSignature(_Part):
     prefix: str = ""
 
 
+class SignInPart(_Part):
+    """`[caspio.sign_in]`: the app connection of the practice's directory (SAML, caspio-api.md 5.5)."""
+
+    entity_id: str = Field(min_length=1)
+    url: str
+    certificate: str  # PEM, or its base64 body alone; several PEM blocks while the directory changes it
+    email_domains: tuple[str, ...] = Field(min_length=1)
+    two_factor: bool = False  # whether the directory asks everybody for a second factor
+
+    @field_validator("url")
+    @classmethod
+    def _https(cls, value: str) -> str:
+        # Reading the settings reads the deployment, which most files do not need.
+        from labbridge.settings import is_loopback
+
+        parts = urlsplit(value)
+        if not parts.hostname or parts.scheme not in {"https", "http"}:
+            raise ValueError("must be the sign-in address of the app connection, https://…")
+        if parts.scheme == "http" and not is_loopback(parts.hostname):
+            raise ValueError("must be an https address (plain http is for loopback only)")
+        return value
+
+    @field_validator("certificate")
+    @classmethod
+    def _readable(cls, value: str) -> str:
+        if not value.startswith(("env:", "file:")):
+            certificate_bodies(value)
+        return value
+
+    @field_validator("email_domains")
+    @classmethod
+    def _domains(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        domains = tuple(domain.strip().lower().removeprefix("@") for domain in value)
+        if not all(re.fullmatch(r"[a-z0-9.-]+\.[a-z0-9-]+", domain) for domain in domains):
+            raise ValueError("must be domains such as willow.example")
+        return domains
+
+    def certificates(self) -> list[str]:
+        return certificate_bodies(self.certificate)
+
+
+def certificate_bodies(text: str) -> list[str]:
+    """The base64 bodies of the certificates in a text. A ValueError says what is wrong with it."""
+    bodies = re.findall(r"-----BEGIN CERTIFICATE-----(.+?)-----END CERTIFICATE-----", text, re.DOTALL)
+    found = ["".join(body.split()) for body in bodies or [text]]
+    try:
+        for body in found:
+            x509.load_der_x509_certificate(base64.b64decode(body, validate=True))
+    except ValueError:
+        raise ValueError("is not a certificate (PEM, as Caspio shows it)") from None
+    return found
+
+
 class CaspioPart(_Part):
     url: str
     client_id: str
@@ -114,6 +169,7 @@ class CaspioPart(_Part):
     principal: str = "labbridge"
     patients: PatientFields
     tables: TableNames = Field(default_factory=TableNames)
+    sign_in: SignInPart | None = None
 
     @field_validator("url")
     @classmethod

@@ -33,6 +33,7 @@ class Demo:
     def __init__(self, folder: Path) -> None:
         known = json.loads((folder / "demo.json").read_text())
         self.user, self.password = "ada@willow.example", known["secrets"]["sign_in"]
+        self.cookies: list[Any] = []  # of the first session that went through both steps
         self.console, self.caspio, self.rupa = (
             f"http://127.0.0.1:{known['ports'][name]}" for name in ("web", "caspio", "rupa")
         )

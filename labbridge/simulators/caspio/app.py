@@ -8,6 +8,7 @@ from flask import Flask, Response, jsonify, request
 from werkzeug.routing import BaseConverter
 
 from labbridge.simulators.caspio import (
+    app_connections,
     directories,
     oauth,
     pages,
@@ -16,6 +17,7 @@ from labbridge.simulators.caspio import (
     rest_files,
     rest_tables,
     rest_webhooks,
+    saml,
 )
 from labbridge.simulators.caspio.account import Account
 from labbridge.simulators.caspio.control import controls, dump
@@ -104,7 +106,18 @@ def _flask(account: Account, sender: Sender) -> Flask:
     app.config["MAX_FORM_MEMORY_SIZE"] = None
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     rest.install(app, account)
-    for part in (directories, rest_attachments, rest_files, rest_webhooks, rest_tables, pages):
+    app_connections.install(account)
+    parts = (
+        directories,
+        rest_attachments,
+        rest_files,
+        rest_webhooks,
+        rest_tables,
+        pages,
+        app_connections,
+        saml,
+    )
+    for part in parts:
         app.register_blueprint(part.routes)
     app.register_blueprint(controls(sender))
 

@@ -1,0 +1,63 @@
+"""The forms of signing in, in our words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from allauth.account.forms import LoginForm
+from allauth.mfa.adapter import get_adapter
+from allauth.mfa.base.forms import AuthenticateForm, ReauthenticateForm
+from allauth.mfa.webauthn.forms import AddWebAuthnForm
+from django import forms
+from django.conf import settings
+from django.core.cache import cache
+
+from labbridge.trust.keys import keyring
+
+
+def _plain(field: forms.Field, label: str) -> None:
+    field.label = label
+    field.widget.attrs.pop("placeholder", None)
+
+
+class SignInForm(LoginForm):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        _plain(self.fields["login"], "User name")
+        _plain(self.fields["password"], "Password")
+        self.fields["login"].widget.attrs["autofocus"] = True
+
+
+class _CodeOnce(forms.Form):
+    """A code works once in all of the time in which it is valid; allauth remembers it for one step only."""
+
+    user: Any  # any: set by allauth's form
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        _plain(self.fields["code"], "Code")
+        self.fields["code"].widget.attrs |= {"autofocus": True, "inputmode": "numeric"}
+
+    def clean_code(self) -> str:
+        code = str(super().clean_code())  # type: ignore[misc]  # allauth's form comes next in line
+        used = keyring().blind(f"{self.user.pk}:{code}", "used code").hex()
+        seconds = (2 * settings.MFA_TOTP_TOLERANCE + 1) * 30
+        if not cache.add(f"code:{used}", 1, timeout=seconds):
+            raise get_adapter().validation_error("incorrect_code")
+        return code
+
+
+class CodeForm(_CodeOnce, AuthenticateForm):
+    pass
+
+
+class CodeAgainForm(_CodeOnce, ReauthenticateForm):
+    pass
+
+
+class PasskeyForm(AddWebAuthnForm):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["name"].label = "Name, to tell your keys apart"
+        self.fields["passwordless"].label = "Sign in with this key alone, without a password"
+        self.fields["passwordless"].help_text = "The device asks for your finger, face or PIN each time."
