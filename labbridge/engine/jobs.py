@@ -52,7 +52,7 @@ class Deferral(NamedTuple):
     """The deferral of a job as an SQL expression with its values, for the statement that stores what it is about."""
 
     expression: str
-    values: tuple[str | datetime | None, ...]
+    values: tuple[str | None, ...]
 
 
 # The engine's own function for deferring, with its own defaults for queue and priority.
@@ -86,7 +86,8 @@ class Task:
 
         Call `bell.ring` when that statement has committed.
         """
-        return Deferral(_DEFER, (self.name, lock, orjson.dumps(ids).decode(), at))
+        due = None if at is None else at.isoformat()
+        return Deferral(_DEFER, (self.name, lock, orjson.dumps(ids).decode(), due))
 
 
 def task(

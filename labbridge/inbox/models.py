@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+import re
 import uuid
 from functools import cache
 from typing import ClassVar
 
-from django.db import connection, models
+from django.db import models
 from django.utils import timezone
 
+from labbridge.database.prepared import Prepared, Value
 from labbridge.engine.jobs import Deferral
 from labbridge.practices.models import Practice
 from labbridge.trust.fields import SealedField
@@ -37,28 +39,39 @@ class EventQuerySet(models.QuerySet["Event"]):
         `job` is deferred by the same statement when the event is new: both or neither, in one round trip. Returns
         the id it is kept under and whether it is new.
         """
-        fields = [field for field in Event._meta.concrete_fields if field.name not in _SET_LATER]
-        values = [field.get_db_prep_save(field.pre_save(event, add=True), connection) for field in fields]
-        columns = tuple(field.column for field in fields)
         expression, job_values = job or ("NULL", ())
-        with connection.cursor() as cursor:
-            cursor.execute(_record_statement(columns, expression), [*values, *job_values])
-            kept_id, deliveries, _ = cursor.fetchone()
-        return kept_id, deliveries == 1
+        kept_id, deliveries, _ = _recording(expression).row([*_recorded(event), *job_values])
+        return uuid.UUID(kept_id), deliveries == "1"
 
 
-_SET_LATER = frozenset({"merged_at", "settled_at"})
+_RECORDED = (
+    "id", "peer", "external_id", "type", "subject", "practice_id", "body", "occurred_at", "received_at", "state",
+    "reason", "deliveries",
+)  # fmt: skip
+
+
+def _recorded(event: Event) -> list[Value]:
+    """The values of those columns as PostgreSQL reads them."""
+    practice_id, occurred_at = event.practice_id, event.occurred_at
+    sealed = Event._meta.get_field("body").pre_save(event, add=True)
+    return [
+        str(event.pk), event.peer, event.external_id, event.type, event.subject,
+        None if practice_id is None else str(practice_id), sealed,
+        None if occurred_at is None else occurred_at.isoformat(), event.received_at.isoformat(), event.state,
+        event.reason, str(event.deliveries),
+    ]  # fmt: skip
 
 
 @cache
-def _record_statement(columns: tuple[str, ...], job: str) -> str:
+def _recording(job: str) -> Prepared:
     """One statement that inserts or counts the repeated delivery: no savepoint, no second round trip."""
-    names = ", ".join(columns)
-    marks = ", ".join(["%s"] * len(columns))
-    return (
-        f"WITH kept AS (INSERT INTO inbox_event ({names}) VALUES ({marks}) ON CONFLICT (peer, external_id) "  # noqa: S608  # our own names
-        "DO UPDATE SET deliveries = inbox_event.deliveries + 1 RETURNING id, deliveries) "
-        f"SELECT id, deliveries, CASE WHEN deliveries = 1 THEN {job} END FROM kept"
+    marks = (f"${number}" for number in range(1, 100))
+    values = ", ".join(next(marks) for _ in _RECORDED)
+    numbered = re.sub("%s", lambda _: next(marks), job)
+    return Prepared(
+        f"WITH kept AS (INSERT INTO inbox_event ({', '.join(_RECORDED)}) VALUES ({values}) "  # noqa: S608  # our own names
+        "ON CONFLICT (peer, external_id) DO UPDATE SET deliveries = inbox_event.deliveries + 1 "
+        f"RETURNING id, deliveries) SELECT id, deliveries, CASE WHEN deliveries = 1 THEN {numbered} END FROM kept"
     )
 
 

@@ -13,13 +13,13 @@ from typing import Protocol
 import structlog
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
-from django.db import DatabaseError, InterfaceError, OperationalError, connection, transaction
+from django.db import DatabaseError, InterfaceError, OperationalError, connection
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
-from labbridge.engine.bell import ring
 from labbridge.database import DatabaseProblem
+from labbridge.engine.bell import ring
 from labbridge.engine.metrics import DELIVERIES
 from labbridge.handlers.jobs import handle_event
 from labbridge.inbox.models import Event
@@ -164,7 +164,7 @@ def _text(value: str, length: int) -> str:
 def _record(event: Event) -> str:
     """Event and job: both or neither, and on disk before the answer."""
     event_id, is_new = _stored(event)
-    transaction.on_commit(ring)
+    ring()
     log.info("inbox.recorded" if is_new else "inbox.repeated", peer=event.peer, event_id=str(event_id),
              event_type=event.type)  # fmt: skip
     return "recorded" if is_new else "repeated"

@@ -6,7 +6,7 @@ import time
 from typing import Any
 
 import pytest
-from django.db import OperationalError, connection
+from django.db import DataError, OperationalError, connection, transaction
 
 from labbridge.inbox.models import Event, EventQuerySet
 from labbridge.peers.rupa import signature
@@ -110,3 +110,19 @@ def test_a_database_that_is_away_is_said_so(monkeypatch: pytest.MonkeyPatch) -> 
 
     monkeypatch.setattr(EventQuerySet, "record", away)
     assert ask() == "503 Service Unavailable"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_is_undone_around_it_is_not_stored() -> None:
+    """The statement goes past psycopg's own layer, which begins transactions."""
+    with transaction.atomic():
+        assert ask() == "200 OK"
+        transaction.set_rollback(True)
+    assert (Event.objects.count(), jobs()) == (0, [])
+
+
+@pytest.mark.django_db
+def test_what_the_database_refuses_is_said_so() -> None:
+    event = Event(peer="rupa", external_id="x" * 300, type="order.updated", subject="order:1", body=b"{}")
+    with pytest.raises(DataError, match="too long"):
+        Event.objects.record(event)
