@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from labbridge.database import EmbeddedServer
-from tests.crash.life import Director, Recorded, configure, database, first_act, move, second_act
+from tests.crash.life import Director, Recorded, configure, database, first_act, move, rich_life, second_act
 from tests.crash.stage import Stage, copy_database
 
 
@@ -64,6 +64,18 @@ def prepared(configured: Stage, server: str, tmp_path_factory: pytest.TempPathFa
         recorded.second, recorded.messages = director.events(), director.caspio_messages()
         stage.keep_simulators(stage.folder / "acted")
         yield Prepared("prepared", stage.folder / "acted", recorded, stage)
+
+
+@pytest.fixture(scope="session")
+def lived(configured: Stage, server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prepared]:
+    """A configured practice that has not heard of anything, and the events of a life with versions of every kind."""
+    with Stage(tmp_path_factory.mktemp("lived"), database(server, "lived")) as stage:
+        stage.open_simulators(configured.folder / "kept", recording=True)
+        director = Director(stage)
+        rich_life(director)
+        recorded = Recorded(first=director.events(), messages=director.caspio_messages())
+        stage.keep_simulators(stage.folder / "kept")
+        yield Prepared("configured", stage.folder / "kept", recorded, configured)
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
@@ -10,6 +11,7 @@ from labbridge.simulators.rupa import practitioner_id
 from tests.crash.stage import Stage, practice_toml
 
 PDF_TEST, HL7_TEST, THIRD_TEST = "Omega-3 Index Basic", "OmegaCheck", "Thyroid Home Test"
+VALUES_TEST = "TSH"
 
 
 def person(number: int) -> dict[str, str]:
@@ -38,7 +40,9 @@ class Director:
     def __init__(self, stage: Stage) -> None:
         self.stage = stage
         self._told = 0
-        self.lab_tests = {one["name"]: one["id"] for one in stage.call("rupa", "GET", "/_sim/state")["lab_tests"]}
+        self.lab_tests = {
+            one["name"]: one["id"] for one in stage.call("rupa", "GET", "/_sim/state")["lab_tests"]
+        }
 
     def patient(self, number: int, **more: Any) -> str:
         body = {"practitioner": practitioner_id("Ada"), **person(number), **more}
@@ -79,8 +83,9 @@ class Recorded:
     messages: list[bytes] = field(default_factory=list)
 
 
-def configure(stage: Stage) -> None:
-    stage.open_simulators()
+def configure(stage: Stage, state: Path | None = None) -> None:
+    """Apply and provision the practice between fresh simulators, or those that were kept in `state`."""
+    stage.open_simulators(state)
     (stage.folder / "practice.toml").write_text(practice_toml(stage))
     stage.run("practice", "apply", str(stage.folder / "practice.toml"))
     stage.run("provision")
@@ -105,6 +110,30 @@ def second_act(director: Director, orders: dict[str, str]) -> None:
     director.order(director.patient(3), THIRD_TEST)
     pk_id = director.chart(row_of(2))
     message = {"type": "table.recordInsert", "table": "Patients", "pk": pk_id}
+    director.stage.call("caspio", "POST", "/_sim/trigger", message)
+
+
+def rich_life(director: Director) -> None:
+    """Versions of every kind: corrected, with values later, without values later, under the same date."""
+    for number in (1, 2, 3):
+        director.chart(row_of(number))
+    first = director.order(director.patient(1), PDF_TEST, HL7_TEST)
+    second = director.order(director.patient(2), VALUES_TEST, THIRD_TEST)
+    third = director.order(director.patient(3), PDF_TEST)
+    canceled = director.order(director.patient(4), THIRD_TEST)
+    director.act(first, "result", index=0)
+    director.act(first, "amend", index=0)
+    director.act(second, "result", index=0, files="pdf")
+    director.act(second, "amend", index=0, files="pdf+hl7")
+    director.act(first, "result", index=1)
+    director.act(first, "amend", index=1)
+    director.act(first, "amend", index=0, keep_received_date=True)
+    director.act(second, "result", index=1, files="hl7")
+    director.act(second, "amend", index=1, files="pdf")
+    director.act(third, "late-file")
+    director.act(third, "late-file")
+    director.act(canceled, "cancel")
+    message = {"type": "table.recordInsert", "table": "Patients", "pk": director.chart(row_of(4))}
     director.stage.call("caspio", "POST", "/_sim/trigger", message)
 
 

@@ -11,9 +11,6 @@ import os
 import shutil
 import signal
 import sqlite3
-import subprocess
-import sys
-import threading
 import time
 from pathlib import Path
 from typing import Any, Self
@@ -22,10 +19,13 @@ from urllib.parse import urlsplit, urlunsplit
 import httpx2
 import psycopg
 
+from labbridge.database.cluster import Cluster, address
+from labbridge.database.server import _processes
 from labbridge.simulators import caspio as caspio_simulator
 from labbridge.simulators import rupa as rupa_simulator
 from tests.crash.gate import Gate, Watch
-from tests.world import PRACTICE_TOML, ROOT, SIGNING_SECRET, free_port, wait_for
+from tests.crash.nursery import Nursery
+from tests.world import PRACTICE_TOML, SIGNING_SECRET, free_port, wait_for
 
 ENCRYPTION_KEY = base64.b64encode(b"one key for every stage of tests").decode()
 #: Stands for the simulator's own address in recorded events, because every stage has another one.
@@ -50,8 +50,7 @@ class Stage:
         self.rupa: Any = None
         self.http = httpx2.Client(timeout=30)
         self._pid: int | None = None
-        self._nursery: subprocess.Popen[str] | None = None
-        self._ordering = threading.Lock()
+        self._nursery: Nursery | None = None
         self._states = 0
 
     def __enter__(self) -> Self:
@@ -59,13 +58,11 @@ class Stage:
 
     def __exit__(self, *_: object) -> None:
         self.kill()
+        if not self.database and self.data_dir.exists():
+            self.kill_database()
         self._close_simulators()
         if self._nursery is not None:
-            assert self._nursery.stdin is not None
-            self._nursery.stdin.close()
-            self._nursery.wait(timeout=30)
-            assert self._nursery.stdout is not None
-            self._nursery.stdout.close()
+            self._nursery.close()
         for gate in self.gates.values():
             gate.close()
         self.http.close()
@@ -157,38 +154,32 @@ class Stage:
         return answer.content
 
     def fault(self, peer: str, kind: str, method: str, path: str, **rule: Any) -> None:
-        self.call(peer, "POST", "/_sim/faults", {"kind": kind, "match": {"method": method, "path": path}, **rule})
+        self.call(
+            peer, "POST", "/_sim/faults", {"kind": kind, "match": {"method": method, "path": path}, **rule}
+        )
 
     # -- the service ---------------------------------------------------------------------------------------
 
-    def start(self, *arguments: str) -> int:
+    @property
+    def nursery(self) -> Nursery:
         if self._nursery is None:
-            self._nursery = subprocess.Popen(
-                [sys.executable, "-m", "tests.crash.nursery"],
-                env=self.env, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-            )  # fmt: skip
-            assert "ready" in self._heard()
-        return int(self._order({"run": arguments, "log": str(self.folder / f"{arguments[0]}.log")})["pid"])
+            self._nursery = Nursery(self.env)
+        return self._nursery
 
-    def _order(self, order: dict[str, Any]) -> dict[str, Any]:
-        with self._ordering:
-            assert self._nursery is not None and self._nursery.stdin is not None
-            self._nursery.stdin.write(json.dumps(order) + "\n")
-            self._nursery.stdin.flush()
-            return self._heard()
+    def log(self, command: str) -> Path:
+        return self.folder / f"{command}.log"
 
-    def _heard(self) -> dict[str, Any]:
-        assert self._nursery is not None and self._nursery.stdout is not None
-        line = self._nursery.stdout.readline()
-        assert line, "the nursery has ended"
-        heard: dict[str, Any] = json.loads(line)
-        return heard
+    def start(self, *arguments: str) -> int:
+        return self.nursery.start(arguments, self.log(arguments[0]))
 
-    def run(self, *arguments: str) -> None:
-        """A command to its end, which must be a good one."""
-        status = self._order({"wait": self.start(*arguments)})["status"]
-        said = (self.folder / f"{arguments[0]}.log").read_text()
-        assert status == 0, f"labbridge {' '.join(arguments)}: {status}\n{said[-3000:]}"
+    def run(self, *arguments: str, expect: int = 0) -> str:
+        """A command to its end. Returns what it printed."""
+        log = self.log(arguments[0])
+        known = log.stat().st_size if log.exists() else 0
+        status = self.nursery.wait(self.start(*arguments))
+        said = log.read_bytes()[known:].decode()
+        assert status == expect, f"labbridge {' '.join(arguments)}: {status}\n{said[-3000:]}"
+        return said
 
     def serve(self, command: str = "serve") -> None:
         assert self._pid is None, "it runs already"
@@ -200,13 +191,27 @@ class Stage:
         if pid is not None:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(pid, signal.SIGKILL)
-            self._order({"wait": pid})
+            self.nursery.wait(pid)
+
+    def kill_database(self) -> int:
+        """SIGKILL every process of the embedded database. Returns how many there were."""
+        postmasters, others = _processes(Cluster(self.data_dir).name)
+        for pid in (*postmasters, *others):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        return len(postmasters) + len(others)
 
     def terminate(self) -> int:
         pid, self._pid = self._pid, None
         assert pid is not None
         os.kill(pid, signal.SIGTERM)
-        return int(self._order({"wait": pid})["status"])
+        return self.nursery.wait(pid)
+
+    def ready(self) -> bool:
+        try:
+            return self.http.get(self.url + "/readyz").status_code == 200
+        except httpx2.TransportError:
+            return False
 
     @property
     def running(self) -> bool:
@@ -218,9 +223,14 @@ class Stage:
 
     # -- the database --------------------------------------------------------------------------------------
 
+    @property
+    def address(self) -> str:
+        """Where the database answers, when it runs."""
+        return self.database or address(self.data_dir / "postgres")
+
     def query(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
-        with psycopg.connect(self.database, autocommit=True) as db:
-            cursor = db.execute(sql, values)  # type: ignore[arg-type]  # SQL of our own
+        with psycopg.connect(self.address, autocommit=True) as db:
+            cursor = db.execute(sql, values)
             return cursor.fetchall() if cursor.description else []
 
     @property
@@ -237,7 +247,9 @@ class Stage:
 
     # -- deliveries and the end ----------------------------------------------------------------------------
 
-    def deliver(self, body: bytes, to: str = "rupa", *, secret: str = SIGNING_SECRET, patience: float = 60) -> int:
+    def deliver(
+        self, body: bytes, to: str = "rupa", *, secret: str = SIGNING_SECRET, patience: float = 60
+    ) -> int:
         """Deliver a recorded event as its peer does, again and again until it is answered. Returns the status."""
         content = body.replace(FILES.encode(), self.gates["rupa"].url.encode())
         end = time.monotonic() + patience
@@ -250,17 +262,29 @@ class Stage:
             assert time.monotonic() < end, "the service does not answer"
             time.sleep(0.05)
 
+    def settle(self, seconds: float = 60, *, impatient: bool = False, all_well: bool = True) -> None:
+        """Wait until every event has come to rest and no job is left (but looking again for files, days later).
 
-    def settle(self, seconds: float = 60) -> None:
-        """Wait until every event has come to rest and no job is left (but looking again for files, days later)."""
-        with psycopg.connect(self.database, autocommit=True) as db:
-            wait_for(lambda: _open_work(db) == 0, "everything settled", seconds)
+        `impatient`: jobs that wait for their next attempt get it at once.
+        """
+
+        def settled() -> bool:
+            if impatient:
+                db.execute(_HURRY)
+            return _open_work(db) == 0
+
+        with psycopg.connect(self.address, autocommit=True) as db:
+            wait_for(settled, "everything settled", seconds)
             dead = db.execute("SELECT task_name FROM procrastinate_jobs WHERE status = 'failed'").fetchall()
-        assert not dead, f"dead jobs: {dead}"
+        assert not (dead and all_well), f"dead jobs: {dead}"
 
     def tables(self) -> Tables:
         """What Caspio holds, without what is Caspio's own, in the order of the rows' keys."""
         return {name: _comparable(rows) for name, rows in self.caspio.dump().items()}
+
+    def hits(self, peer: str) -> list[int]:
+        """How often each rule of misbehaviour struck."""
+        return [rule["hits"] for rule in self.call(peer, "GET", "/_sim/faults")]
 
     def writes(self) -> dict[str, int]:
         """How often Caspio was asked, and did, to add a row to a table or to keep a file on a row."""
@@ -275,12 +299,17 @@ class Stage:
         return counts
 
 
-REACHED = {"error_after", "reset_after"}  # the peer did it, and the answer was spoilt
+REACHED = {"error_after", "reset_after", "hang_after"}  # the peer did it, whatever became of its answer
 NOT_REACHED = {"garbage"}
 
 _OPEN = """
 SELECT (SELECT count(*) FROM inbox_event WHERE state = 'received')
      + (SELECT count(*) FROM procrastinate_jobs WHERE status IN ('todo', 'doing') AND task_name <> 'poll_order')
+"""
+
+_HURRY = """
+UPDATE procrastinate_jobs SET scheduled_at = now()
+ WHERE status = 'todo' AND attempts > 0 AND scheduled_at > now() AND task_name <> 'poll_order'
 """
 
 
@@ -293,8 +322,8 @@ def _open_work(db: psycopg.Connection[Any]) -> int:
 def copy_database(url: str, template: str, name: str) -> None:
     parts = urlsplit(url)
     with psycopg.connect(urlunsplit(parts._replace(path="/labbridge")), autocommit=True) as db:
-        db.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')  # type: ignore[arg-type]  # names of our own
-        db.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')  # type: ignore[arg-type]
+        db.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+        db.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
 
 
 def _comparable(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -47,12 +47,20 @@ def play(stage: Stage, prepared: Prepared, boundary: Boundary | None) -> dict[st
         stage.pass_time()
         stage.serve()
     stage.settle()
-    return {"tables": stage.tables(), "writes": stage.writes(), "seen": stage.watch.seen, "struck": stage.watch.struck}
+    return {
+        "tables": stage.tables(),
+        "writes": stage.writes(),
+        "uploads": stage.watch.uploads(),
+        "seen": stage.watch.seen,
+        "struck": stage.watch.struck,
+    }
 
 
 def test_every_boundary(stages: Callable[..., list[Any]], prepared: Prepared) -> None:
     (calm, again) = stages([None, None], lambda stage, _: play(stage, prepared, None))
-    assert differences(calm["tables"], again["tables"]) == [], "the undisturbed life is not the same each time"
+    assert differences(calm["tables"], again["tables"]) == [], (
+        "the undisturbed life is not the same each time"
+    )
     last = len(calm["seen"])
     boundaries: list[Boundary] = [(n, moment) for n in range(1, last + 1) for moment in ("before", "after")]
     ends = stages(boundaries, lambda stage, boundary: play(stage, prepared, boundary))
@@ -61,5 +69,6 @@ def test_every_boundary(stages: Callable[..., list[Any]], prepared: Prepared) ->
         found = differences(calm["tables"], end["tables"])
         if end["writes"] != calm["writes"]:
             found.append(f"inserts and uploads: {end['writes']} instead of {calm['writes']}")
+        found += [f"uploaded twice: {path}" for (path, _), count in end["uploads"].items() if count > 1]
         problems += [f"killed {moment} {end['struck']}: {line}" for line in found]
     assert not problems, "\n".join(problems)
