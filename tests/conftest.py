@@ -152,7 +152,8 @@ def _served(app: Any) -> Iterator[str]:
     try:
         yield f"http://127.0.0.1:{server.effective_port}"
     finally:
-        server.close()
+        server.task_dispatcher.shutdown()  # workers first: they still tell the loop that they are done
+        server.trigger.pull_trigger(server.close)  # closing in the loop's own thread ends it cleanly
         thread.join(5)
 
 
