@@ -19,7 +19,7 @@ from django.utils import timezone
 from labbridge.filing.models import FiledRow, RowState
 from labbridge.filing.refusals import refusal
 from labbridge.filing.rows import Attachment, Row, wall_clock
-from labbridge.filing.tables import SYNCED_AT, TABLES, TableSpec, Value, canonical
+from labbridge.filing.tables import ATTACHMENT, SYNCED_AT, TABLES, TableSpec, Value, canonical
 from labbridge.peers.caspio import Caspio
 from labbridge.peers.caspio import where as q
 from labbridge.peers.caspio.table import Table
@@ -129,8 +129,11 @@ class Filer:
                 _forget(ledger)
                 return
             self._recreate(table, row, ledger)
-        if row.attachment is not None and _file_differs(row, ledger):
-            self._attach(table, row, row.attachment, ledger)
+        if _file_differs(row, ledger):
+            if row.attachment is None:
+                self._detach(table, row, ledger)
+            else:
+                self._attach(table, row, row.attachment, ledger)
 
     def _remove(self, ledger: FiledRow) -> None:
         """Take a row away that we made. Done twice it does no harm, so a lost answer needs no look."""
@@ -220,6 +223,13 @@ class Filer:
             self._upload(table, attachment, ledger, content)
         self._confirm_file(ledger, attachment)
         self.done["uploaded"] += 1
+
+    def _detach(self, table: Table, row: Row, ledger: FiledRow) -> None:
+        """Take a file off a row: an older version without one was heard of late. Done twice it does no harm."""
+        table.delete_attachment(ATTACHMENT, self._by_key(row))
+        ledger.file_sha256, ledger.file_intended = "", ""
+        self._keep(ledger)
+        self.done["detached"] += 1
 
     def _upload(self, table: Table, attachment: Attachment, ledger: FiledRow, content: bytes) -> None:
         if ledger.pk_id is None:  # Caspio did not tell the new row's key
@@ -334,7 +344,9 @@ def _is_new(ledger: FiledRow) -> bool:
 
 
 def _file_differs(row: Row, ledger: FiledRow) -> bool:
-    return row.attachment is not None and ledger.file_sha256 != row.attachment.sha256
+    """Also while an upload's outcome is not known: it may have put another file there than the confirmed one."""
+    wanted = row.attachment.sha256 if row.attachment is not None else ""
+    return ledger.file_sha256 != wanted or bool(ledger.file_intended)
 
 
 def _wire(values: dict[str, Value]) -> dict[str, Any]:
