@@ -413,6 +413,7 @@ MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_FORMS = {
     "authenticate": "labbridge.accounts.forms.CodeForm",
     "reauthenticate": "labbridge.accounts.forms.CodeAgainForm",
+    "activate_totp": "labbridge.accounts.forms.AppForm",
     "add_webauthn": "labbridge.accounts.forms.PasskeyForm",
 }
 MFA_PASSKEY_LOGIN_ENABLED = True

@@ -30,7 +30,7 @@ def sign_in(client: Any, user: Any) -> Any:
     session = client.session
     session["account_authentication_methods"] = [
         {"method": "password", "at": time.time()},
-        {"method": "mfa", "type": "totp", "at": time.time()},
+        {"method": "mfa", "type": "totp", "at": time.time(), "reauthenticated": True},
     ]
     session["account_authentication_methods_user"] = str(user.pk)
     session.save()

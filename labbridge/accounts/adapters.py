@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import time
-from typing import Any
+from typing import Any, ClassVar
 
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.mfa.adapter import DefaultMFAAdapter
 from allauth.mfa.models import Authenticator
 from allauth.mfa.stages import AuthenticateStage
 from django.contrib.auth.base_user import AbstractBaseUser
+from django.contrib.sessions.models import Session
 from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
 
 from labbridge.accounts import proof
 from labbridge.accounts.middleware import SEEN, STARTED
 from labbridge.trust.keys import keyring
 
 PLACE = b"second factor"
-QUIET = {"account/messages/logged_in.txt", "account/messages/logged_out.txt"}  # the page itself says so
+QUIET = {
+    "account/messages/logged_in.txt",
+    "account/messages/logged_out.txt",
+    "mfa/messages/recovery_codes_generated.txt",
+}  # the page itself says so
 
 
 class AskSecondFactor(AuthenticateStage):
@@ -31,6 +37,12 @@ class AskSecondFactor(AuthenticateStage):
 
 
 class AccountAdapter(DefaultAccountAdapter):
+    error_messages: ClassVar = {
+        **DefaultAccountAdapter.error_messages,
+        "username_password_mismatch": "User name and password do not match.",
+        "too_many_login_attempts": "Too many failed attempts. Wait five minutes and try again.",
+    }
+
     def is_open_for_signup(self, request: HttpRequest) -> bool:  # noqa: ARG002  # allauth's shape
         return False
 
@@ -40,6 +52,7 @@ class AccountAdapter(DefaultAccountAdapter):
     def login(self, request: HttpRequest, user: AbstractBaseUser) -> None:
         super().login(request, user)
         request.session[STARTED] = request.session[SEEN] = time.time()
+        Session.objects.filter(expire_date__lt=timezone.now()).delete()  # nobody else sweeps them up
 
     def is_reauthentication_required(self, *, app: str, **_more: Any) -> bool:  # any: allauth's shape
         """The password was asked a moment ago when somebody sets up their first factor."""

@@ -7,6 +7,7 @@ from typing import Any
 from allauth.account.forms import LoginForm
 from allauth.mfa.adapter import get_adapter
 from allauth.mfa.base.forms import AuthenticateForm, ReauthenticateForm
+from allauth.mfa.totp.forms import ActivateTOTPForm
 from allauth.mfa.webauthn.forms import AddWebAuthnForm
 from django import forms
 from django.conf import settings
@@ -23,6 +24,7 @@ def _plain(field: forms.Field, label: str) -> None:
 class SignInForm(LoginForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.label_suffix = ""
         _plain(self.fields["login"], "User name")
         _plain(self.fields["password"], "Password")
         self.fields["login"].widget.attrs["autofocus"] = True
@@ -35,6 +37,7 @@ class _CodeOnce(forms.Form):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.label_suffix = ""
         _plain(self.fields["code"], "Code")
         self.fields["code"].widget.attrs |= {"autofocus": True, "inputmode": "numeric"}
 
@@ -55,9 +58,18 @@ class CodeAgainForm(_CodeOnce, ReauthenticateForm):
     pass
 
 
+class AppForm(ActivateTOTPForm):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.label_suffix = ""
+        _plain(self.fields["code"], "Code")
+        self.fields["code"].widget.attrs["inputmode"] = "numeric"
+
+
 class PasskeyForm(AddWebAuthnForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.label_suffix = ""
         self.fields["name"].label = "Name, to tell your keys apart"
         self.fields["passwordless"].label = "Sign in with this key alone, without a password"
         self.fields["passwordless"].help_text = "The device asks for your finger, face or PIN each time."

@@ -219,6 +219,22 @@ def test_metadata_says_what_an_app_connection_wants_to_know(client: Client, idp:
     assert client.get("/accounts/saml/birch/metadata").status_code == 404  # has none
 
 
+def test_our_key_is_made_at_first_use_and_kept_sealed(client: Client, idp: Idp) -> None:
+    from django.db import connection
+
+    SigningKey.objects.all().delete()
+    first = client.get("/accounts/saml/willow/metadata").content
+    key = SigningKey.objects.get()
+    assert "".join(key.certificate.splitlines()[1:-1]).encode() in first.replace(b"\n", b"")
+    again = client.get("/accounts/saml/willow/metadata").content
+    assert etree.fromstring(first).xpath("string(//*[local-name()='X509Certificate'])") == (
+        etree.fromstring(again).xpath("string(//*[local-name()='X509Certificate'])")
+    )
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT private_key FROM accounts_signingkey")
+        assert b"PRIVATE KEY" not in bytes(cursor.fetchone()[0])
+
+
 def test_the_question_is_signed_and_names_no_patient(client: Client, idp: Idp) -> None:
     address = begin(client, "/order/willow?patient=P-1")
     query = parse_qs(urlsplit(address).query)

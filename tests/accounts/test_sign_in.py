@@ -133,7 +133,7 @@ def test_unknown_person_and_wrong_password_are_told_alike(client: Client, ada: U
 
 def test_attempts_are_limited_for_all_processes(client: Client, ada: User) -> None:
     for _ in range(5):
-        assert "not correct" in _password(client, password="wrong").content.decode()
+        assert "do not match" in _password(client, password="wrong").content.decode()
     limited = _password(client)  # right, but too late
     assert limited.status_code == 200
     assert "Too many failed" in limited.content.decode()
@@ -239,6 +239,30 @@ def test_the_last_second_step_cannot_be_removed(
     assert answer.status_code == 200
     assert "cannot deactivate" in answer.content.decode()
     assert Authenticator.objects.filter(type="totp").exists()
+
+
+def test_the_last_key_cannot_be_removed_and_others_cannot_be_touched(
+    client: Client, ada: User, willow: Practice
+) -> None:
+    sign_in(client, ada)
+    mine = Authenticator.objects.create(user=ada, type="webauthn", data={"name": "mine"})
+    other = member(willow, Role.OWNER)
+    theirs = Authenticator.objects.create(user=other, type="webauthn", data={"name": "theirs"})
+    assert client.post(f"/accounts/passkeys/{mine.pk}/remove").status_code == 409
+    assert client.post(f"/accounts/passkeys/{theirs.pk}/remove").status_code == 404
+    Authenticator.objects.create(user=ada, type="totp", data={"secret": ""})
+    assert client.post(f"/accounts/passkeys/{mine.pk}/remove").status_code == 302
+    assert not Authenticator.objects.filter(pk=mine.pk).exists()
+
+
+def test_ended_sessions_are_swept_up(client: Client, ada: User, code_for: Callable[..., str]) -> None:
+    from datetime import timedelta
+
+    from django.utils import timezone
+
+    Session.objects.create(session_key="old", session_data="", expire_date=timezone.now() - timedelta(days=1))
+    _password(client)
+    assert not Session.objects.filter(session_key="old").exists()
 
 
 def test_new_passwords_are_argon2(settings: Any) -> None:

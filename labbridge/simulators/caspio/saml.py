@@ -174,21 +174,23 @@ def sso(connection_id: str) -> Any:
 
 
 def _answer(account: Account, connection: AppConnection, question: Question, email: str) -> Any:
-    if not app_connections.has_access(account, connection.id, email):
-        text = f"Your account has no access to {connection.name}. Ask the administrator of your directory."
-        return render_template("notice.html", title="No application access", text=text), 403
-    entity_id = app_connections.links(connection)["entity_id"]
-    packed = base64.b64encode(signed_response(account, connection, entity_id, email, question.id)).decode()
-    relay_state = request.args.get("RelayState", "")
-    page = make_response(
-        render_template("saml_post.html", connection=connection, response=packed, relay_state=relay_state)
-    )
+    page = make_response(_answer_page(account, connection, question, email))
     cookie = request.cookies.get(COOKIE, "")
     if _sessions.get(cookie) != email:
         cookie = secrets.token_urlsafe(24)
         _sessions[cookie] = email
     page.set_cookie(COOKIE, cookie, httponly=True, samesite="Lax")
     return page
+
+
+def _answer_page(account: Account, connection: AppConnection, question: Question, email: str) -> Any:
+    if not app_connections.has_access(account, connection.id, email):
+        text = f"Your account has no access to {connection.name}. Ask the administrator of your directory."
+        return render_template("notice.html", title="No application access", text=text), 403
+    entity_id = app_connections.links(connection)["entity_id"]
+    packed = base64.b64encode(signed_response(account, connection, entity_id, email, question.id)).decode()
+    relay_state = request.args.get("RelayState", "")
+    return render_template("saml_post.html", connection=connection, response=packed, relay_state=relay_state)
 
 
 @routes.post("/saml/sign-out")

@@ -1,0 +1,127 @@
+"""First sign-in as a person does it: a second step is set up, by app and by passkey; and through the directory."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import BrowserContext, Page, expect
+
+from .conftest import ROOT, Demo, Watch, shoot
+
+pytestmark = pytest.mark.browser
+
+
+def totp(secret: str) -> str:
+    """What an authenticator app shows now (RFC 6238), computed without the service's own code."""
+    import base64
+    import hashlib
+    import hmac
+    import struct
+
+    digest = hmac.new(
+        base64.b32decode(secret), struct.pack(">Q", int(time.time()) // 30), hashlib.sha1
+    ).digest()
+    (number,) = struct.unpack(">I", digest[digest[-1] & 15 :][:4])
+    return f"{(number & 0x7FFFFFFF) % 1_000_000:06d}"
+
+
+@pytest.fixture
+def newcomer(demo: Demo, page: Page) -> tuple[str, str]:
+    """Somebody new: user name and password, as the administrator hands them over."""
+    assert page.viewport_size
+    name = f"new{page.viewport_size['width']}-{os.urandom(3).hex()}@willow.example"
+    clean = {key: value for key, value in os.environ.items() if not key.startswith(("LABBRIDGE_", "DJANGO_"))}
+    done = subprocess.run(
+        ["sh", "-c", '. "$1/env"; shift; exec "$@"', "sh", demo.folder, sys.executable, "-m", "labbridge.cli",
+         "user", "add", name, "--role", "front-desk", "--generate", "--json"],
+        cwd=ROOT, env=clean, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    return name, json.loads(done.stdout)["password"]
+
+
+def local(demo: Demo) -> str:
+    """The console by a name, since passkeys belong to names and not to addresses."""
+    return f"http://localhost:{urlsplit(demo.console).port}"
+
+
+def enter(page: Page, name: str, password: str) -> None:
+    page.get_by_label("User name").fill(name)
+    page.get_by_label("Password").fill(password)
+    page.get_by_role("button", name="Sign in", exact=True).click()
+
+
+def test_an_authenticator_app_at_the_first_sign_in(page: Page, demo: Demo, newcomer: tuple[str, str]) -> None:
+    page.goto(f"{demo.console}/?seen=1")
+    enter(page, *newcomer)
+    expect(page.get_by_role("heading", name="Set up your second step")).to_be_visible()
+    shoot(page, "second-step-choice")
+    page.get_by_role("link", name="Use an authenticator app").click()
+    page.get_by_text("No camera?").click()
+    shoot(page, "second-step-app")
+    assert page.locator(".qr svg").bounding_box()["width"] > 150  # type: ignore[index]  # it is visible
+    page.get_by_label("Code", exact=True).fill(totp(page.locator("code.key").inner_text()))
+    page.get_by_role("button", name="Finish").click()
+    expect(page.locator(".codes li")).to_have_count(10)
+    shoot(page, "second-step-recovery")
+    page.get_by_role("link", name="I have kept them").click()
+    expect(page).to_have_url(f"{demo.console}/?seen=1")
+    page.get_by_role("link", name=newcomer[0]).click()
+    expect(page.get_by_role("heading", name="Your sign-in")).to_be_visible()
+    shoot(page, "your-sign-in")
+
+
+def test_a_passkey_alone_signs_in(
+    context: BrowserContext, page: Page, demo: Demo, newcomer: tuple[str, str], watch: Watch
+) -> None:
+    watch.own.add("localhost")
+    device = context.new_cdp_session(page)
+    device.send("WebAuthn.enable")
+    device.send("WebAuthn.addVirtualAuthenticator", {"options": {
+        "protocol": "ctap2", "transport": "internal", "hasResidentKey": True, "hasUserVerification": True,
+        "isUserVerified": True, "automaticPresenceSimulation": True,
+    }})  # fmt: skip
+    page.goto(local(demo))
+    enter(page, *newcomer)
+    page.get_by_role("link", name="Use a passkey").click()
+    page.get_by_label("Sign in with this key alone").check()
+    shoot(page, "second-step-passkey")
+    page.get_by_role("button", name="Continue with the key").click()
+    page.get_by_role("link", name="I have kept them").click()
+    expect(page.get_by_role("heading", name="Lab day")).to_be_visible()
+    page.get_by_role("button", name="Sign out").click()
+    shoot(page, "sign-in-with-passkey")
+    page.get_by_role("button", name="Sign in with a passkey").click()
+    expect(page.get_by_role("heading", name="Lab day")).to_be_visible()
+
+    page.get_by_role("button", name="Sign out").click()
+    enter(page, *newcomer)  # and as the second step after the password
+    page.get_by_role("button", name="Use a passkey or security key").click()
+    expect(page.get_by_role("heading", name="Lab day")).to_be_visible()
+
+
+def test_the_practices_directory_signs_in(page: Page, demo: Demo) -> None:
+    page.goto(f"{demo.console}/")
+    page.get_by_role("link", name="Sign in with Willow").click()
+    shoot(page, "directory-sign-in")
+    page.get_by_label("Email").fill(demo.user)
+    page.get_by_label("Password").fill(demo.password)
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("heading", name="Lab day")).to_be_visible()
+    page.get_by_role("button", name="Sign out").click()
+    page.get_by_role("link", name="Sign in with Willow").click()  # signed in there already: no form again
+    expect(page.get_by_role("heading", name="Lab day")).to_be_visible()
+
+
+def test_the_panel_of_app_connections(page: Page, demo: Demo) -> None:
+    page.goto(f"{demo.caspio}/app-connections")
+    shoot(page, "app-connections")
+    expect(page.get_by_role("heading", name="Labbridge", exact=True)).to_be_visible()
+    expect(page.get_by_role("checkbox", name=demo.user)).to_be_checked()
+    assert Path(demo.folder).exists()
