@@ -51,6 +51,7 @@ class Children:
             if time.monotonic() > deadline:
                 raise DemoProblem(f"{otherwise} after {seconds:.0f} seconds. Look at {self._logs}.")
             time.sleep(0.05)
+        self.check()  # somebody else may have answered at an address that was taken from us
 
     def check(self) -> None:
         """Raise DemoProblem when one of them has ended."""

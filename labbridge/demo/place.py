@@ -172,8 +172,28 @@ def _free_port(preferred: int, taken_already: set[int]) -> int:
                 listener.listen()
             except OSError:
                 continue
-            return int(listener.getsockname()[1])
+            found = int(listener.getsockname()[1])
+        if _reserve(found):
+            return found
     raise DemoProblem(f"There is no free port on {HOST}.")
+
+
+def _reserve(port: int) -> bool:
+    """Keep other demos away from a port that nobody listens on yet; until this process ends.
+
+    By a name in Linux's abstract namespace: it needs no file, and the kernel forgets it with the process.
+    """
+    name = socket.socket(socket.AF_UNIX)
+    try:
+        name.bind(f"\0labbridge-demo-{port}")
+    except OSError:
+        name.close()
+        return False
+    _reserved.append(name)
+    return True
+
+
+_reserved: list[socket.socket] = []
 
 
 def _write(path: Path, text: str) -> None:

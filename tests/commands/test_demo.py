@@ -146,6 +146,14 @@ def _is_rupa_of(demo: Running, process: Path) -> bool:
         return False
 
 
+@pytest.fixture(autouse=True)
+def _let_go():
+    """What `claim` keeps until its process ends."""
+    yield
+    while place._reserved:
+        place._reserved.pop().close()
+
+
 def test_a_directory_that_no_demo_made_is_not_touched(tmp_path):
     precious = tmp_path / "thesis.txt"
     precious.write_text("chapter 1")
@@ -182,6 +190,12 @@ def test_a_taken_port_is_passed_over(tmp_path, monkeypatch):
         ports = place.claim(tmp_path).ports
     assert taken not in ports.values()
     assert len(set(ports.values())) == 3
+
+
+def test_a_port_that_another_demo_is_about_to_use_is_passed_over(tmp_path):
+    first = place.claim(tmp_path / "first").ports
+    second = place.claim(tmp_path / "second").ports
+    assert not set(first.values()) & set(second.values())
 
 
 def test_the_settings_of_a_real_deployment_stay_out(tmp_path, monkeypatch):
