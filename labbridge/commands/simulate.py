@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -22,7 +23,14 @@ def simulate(
         print(f"There is no simulator {peer!r}. Known: caspio, rupa.", file=sys.stderr)
         raise typer.Exit(WRONG_USE)
     kept = state or Path(os.environ.get("LABBRIDGE_DATA_DIR", "var")) / "simulators" / f"{peer}.sqlite"
-    kept.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        with socket.create_server(("127.0.0.1", port or _PORTS[peer])):
+            pass  # free: what runs there already would be a traceback of the simulator's
+    except OSError as error:
+        where = error.filename or f"port {port or _PORTS[peer]}"
+        print(f"{where} cannot be used ({error.strerror}). Choose another with --state or --port.", file=sys.stderr)
+        raise typer.Exit(WRONG_USE) from None
     module = f"labbridge.simulators.{peer}"
     arguments = [sys.executable, "-m", module, "--state", str(kept), "--port", str(port or _PORTS[peer])]
     sys.stdout.flush()
