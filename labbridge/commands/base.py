@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import wraps
 from typing import Annotated, Any, NoReturn, ParamSpec
 
@@ -35,9 +37,19 @@ class Stop(Exception):
 def start_django(*, migrate: bool = True) -> None:
     """Read the settings, reach the database and bring its tables up to date."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "labbridge.settings")
+    gc.disable()  # a start makes many objects and leaves none behind: looking for them takes a tenth of it
+    try:
+        _start(migrate=migrate)
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
+def _start(*, migrate: bool) -> None:
     import django
 
-    django.setup()
+    with _database_starting():
+        django.setup()
     if migrate:
         from django.core.management import call_command
 
@@ -46,6 +58,26 @@ def start_django(*, migrate: bool = True) -> None:
         if _migrations_pending():
             with exclusive("migrate"):
                 call_command("migrate", verbosity=0, interactive=False)
+
+
+@contextlib.contextmanager
+def _database_starting() -> Iterator[None]:
+    """The embedded server starts while the block runs. If it cannot, the first connection says so."""
+    from labbridge.database import DatabaseProblem, embedded_server
+    from labbridge.settings import DEPLOYMENT
+
+    def start() -> None:
+        with contextlib.suppress(DatabaseProblem):
+            embedded_server(DEPLOYMENT.data_dir).start()
+
+    starting = threading.Thread(target=start, name="database-start")
+    if not DEPLOYMENT.database_url:
+        starting.start()
+    try:
+        yield
+    finally:
+        if not DEPLOYMENT.database_url:
+            starting.join()
 
 
 def _migrations_pending() -> bool:

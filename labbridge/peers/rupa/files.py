@@ -14,15 +14,15 @@ from typing import ClassVar
 from urllib.parse import unquote_to_bytes
 
 import puremagic
-import pypdf
 
 from labbridge.peers.errors import NotFound, Rejected
 
 MAX_PDF = 25 * 1024 * 1024  #: bytes
+A_PAGE = "page_instead_of_file"  #: code of FileExpired when HTML came: a sign-in page, or maintenance
 
 
 class FileExpired(NotFound):
-    """The address no longer serves the file (403, 404, 410): read the order again for a fresh one."""
+    """The address does not serve the file (403, 404, 410, a page): read the order again for a fresh one."""
 
     advice: ClassVar[str] = "Read the order again: it carries a fresh address."
 
@@ -92,6 +92,12 @@ def classify_bytes(content: bytes) -> ResultFile:
         return _as_hl7(content.decode("cp1252", "replace").strip(_HL7_FRAME))
 
 
+def is_page(content: bytes) -> bool:
+    """Whether a page of HTML came in place of a file."""
+    start = content[:256].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    return start.startswith((b"<!doctype", b"<html"))
+
+
 def _as_hl7(text: str) -> ResultFile:
     """A header segment and a field separator that is no letter; batches have headers of their own."""
     found = re.match(r"(MSH|FHS|BHS)[^\w\s]", text)
@@ -131,8 +137,10 @@ def _looks_like_pdf(content: bytes) -> bool:
 
 
 def _opens(content: bytes) -> bool:
+    from pypdf import PdfReader  # late: a tenth of the time of every start, for the few jobs that read files
+
     try:
-        reader = pypdf.PdfReader(io.BytesIO(content), strict=False)
+        reader = PdfReader(io.BytesIO(content), strict=False)
         return reader.is_encrypted or len(reader.pages) > 0
     except Exception:  # noqa: BLE001 - pypdf fails in a dozen ways on damaged files; all mean the same here
         return False
