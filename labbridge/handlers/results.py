@@ -13,9 +13,10 @@ from labbridge.handlers.orders import take_snapshot
 from labbridge.mirror.hl7 import Hl7Unreadable, read_oru
 from labbridge.mirror.models import Order, ResultSource, SourceState
 from labbridge.mirror.results import Content, check_names, keep_content, mark_gone, refuse
-from labbridge.peers.errors import NotFound, Unreadable
+from labbridge.peers.errors import NotFound, Unavailable, Unreadable
 from labbridge.peers.rupa.client import Rupa
 from labbridge.peers.rupa.files import (
+    A_PAGE,
     FileExpired,
     FileKind,
     FileRefused,
@@ -34,28 +35,34 @@ NEITHER = "The result is neither a PDF nor an HL7 message. Look at it in Rupa."
 def take_pending(order: Order, rupa: Rupa) -> None:
     """Take every file that was announced and not taken yet, oldest first.
 
-    An address that is over is asked for once more through the order itself, which shows the newest file only.
+    An address that is over is asked for once more through the order itself, which shows the newest file only. One
+    that answers with a page even then (maintenance, perhaps) is left for the next attempt; the others go on.
 
     Raises:
         PeerError: Rupa is away; what was taken stays taken.
 
     """
-    fresh = False
-    while pending := _pending(order):
+    fresh, put_off = False, set[object]()
+    while pending := [source for source in _pending(order) if source.pk not in put_off]:
         for source in pending:
             try:
                 content = fetch(source, rupa)
-            except FileExpired:
+            except FileExpired as error:
                 if not fresh:
                     fresh = True
                     _read_afresh(order, rupa)
                     break  # the addresses have changed: start again with the fresh ones
-                _change(order, partial(mark_gone, source))
+                if error.code == A_PAGE:
+                    put_off.add(source.pk)
+                else:
+                    _change(order, partial(mark_gone, source))
             except FileRefused as error:
                 log.warning("results.refused", order_id=order.external_id, code=error.code)
                 _change(order, partial(refuse, source, error.reason))
             else:
                 _change(order, partial(keep_content, source, content))
+    if put_off:
+        raise Unavailable("rupa", "fetch a result file", code=A_PAGE)
 
 
 def _read_afresh(order: Order, rupa: Rupa) -> None:

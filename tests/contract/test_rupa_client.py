@@ -384,11 +384,17 @@ def test_files_that_are_refused(here: Connected, options: dict[str, Any], code: 
     assert caught.value.code == code
 
 
-@pytest.mark.parametrize("content", ["html", "empty"])
-def test_what_arrives_in_place_of_a_pdf(here: Connected, content: str) -> None:
-    here.options(file_content=content)
+def test_nothing_arrives_in_place_of_a_pdf(here: Connected) -> None:
+    here.options(file_content="empty")
     with pytest.raises(FileRefused):
         check_pdf(here.rupa.download(str(resulted(here).ordered_tests[0].results_pdf)))
+
+
+def test_a_sign_in_page_is_an_address_that_is_over(here: Connected) -> None:
+    here.options(file_content="html")
+    with pytest.raises(FileExpired) as caught:
+        here.rupa.download(str(resulted(here).ordered_tests[0].results_pdf))
+    assert caught.value.code == "page_instead_of_file"
 
 
 # Events

@@ -15,7 +15,7 @@ from urllib.parse import SplitResult, urlsplit
 from labbridge.peers.errors import PeerError, Rejected, Unauthorized, Unavailable, Unreadable
 from labbridge.peers.http import Http, Response, is_loopback
 from labbridge.peers.rupa.auth import AccessTokens
-from labbridge.peers.rupa.files import FileExpired, FileRefused
+from labbridge.peers.rupa.files import A_PAGE, FileExpired, FileRefused, is_page
 from labbridge.peers.rupa.jsonapi import same_host
 
 OPERATION = "fetch a result file"
@@ -81,7 +81,7 @@ class Downloads:
         for _ in range(MAX_REDIRECTS + 1):
             response = self._get(url)
             if response.status not in REDIRECTS:
-                return response.content
+                return _file(response)
             url = _redirected(response, url)
         raise FileRefused("The file's address leads in circles.", code="file_redirect")
 
@@ -158,6 +158,14 @@ def _of_file(error: PeerError) -> PeerError:
     if isinstance(error, Rejected) and error.code == "address_not_allowed":
         return FileRefused("The file's address is not allowed.", code="file_host")
     return error
+
+
+def _file(response: Response) -> bytes:
+    if is_page(response.content):
+        raise FileExpired(
+            "rupa", OPERATION, status=response.status, code=A_PAGE, request_id=response.request_id
+        )
+    return response.content
 
 
 def _redirected(response: Response, url: str) -> str:
