@@ -112,7 +112,8 @@ def _find(event_id: str) -> Any:
         found = events.filter(pk=uuid.UUID(event_id)).first()
     except ValueError:
         found = None
-    found = found or events.filter(external_id=event_id).first()
+    if found is None and event_id.isprintable():  # bytes of a terminal that are no text are no id
+        found = events.filter(external_id=event_id).first()
     if found is None:
         raise Stop("There is no such event. `labbridge events list` shows the ids.", WRONG_USE)
     return found

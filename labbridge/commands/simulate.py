@@ -29,7 +29,8 @@ def simulate(
             pass  # free: what runs there already would be a traceback of the simulator's
     except OSError as error:
         where = error.filename or f"port {port or _PORTS[peer]}"
-        print(f"{where} cannot be used ({error.strerror}). Choose another with --state or --port.", file=sys.stderr)
+        sentence = f"{where} cannot be used ({error.strerror}). Choose another with --state or --port."
+        print(sentence, file=sys.stderr)
         raise typer.Exit(WRONG_USE) from None
     module = f"labbridge.simulators.{peer}"
     arguments = [sys.executable, "-m", module, "--state", str(kept), "--port", str(port or _PORTS[peer])]
