@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 import orjson
 import structlog
@@ -58,17 +60,17 @@ def look_in_caspio(patient: Patient, caspio: Caspio) -> None:
 def take_charts(practice: Practice, pages: Iterable[list[Row]]) -> int:
     """Merge all rows of the patients table; those that are missing are gone. Returns rows taken."""
     fields = config_of(practice).caspio.patients
-    started, seen, count = timezone.now(), set[int](), 0
+    started, seen, changed = timezone.now(), set[int](), list[_Changed]()
     for page in pages:
-        take_rows(practice, fields, page)
+        changed += _keep_rows(practice, fields, page)
         seen.update(row["PK_ID"] for row in page)
-        count += len(page)
     present = Chart.objects.filter(practice=practice, present=True, read_at__lt=started)
     for pk_id in set(present.values_list("pk_id", flat=True)) - seen:
         if pk_id is not None:
             retire_chart(practice, pk_id)
     Practice.objects.filter(pk=practice.pk).update(charts_read_at=started)
-    return count
+    _follow(practice, changed)
+    return len(seen)
 
 
 def _select(fields: PatientFields) -> list[str]:
@@ -77,15 +79,28 @@ def _select(fields: PatientFields) -> list[str]:
     return [theirs[ours] for ours in wanted if ours in theirs and theirs[ours] != "PK_ID"]
 
 
-# -- one row -------------------------------------------------------------------------------------------------
+# -- rows ----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Changed:
+    """A chart whose row is new or another: what it means for links is still to be found out."""
+
+    chart_id: UUID
+    index: bytes  # of what its row says now
+    former_email: bytes | None
 
 
 def take_rows(practice: Practice, fields: PatientFields, rows: list[Row]) -> None:
-    """Merge rows of the patients table. A row is kept and its links are tried in one transaction, or neither."""
+    """Merge rows of the patients table, then make and end links. Never row by row: the next may be a double."""
+    _follow(practice, _keep_rows(practice, fields, rows))
+
+
+def _keep_rows(practice: Practice, fields: PatientFields, rows: list[Row]) -> list[_Changed]:
     theirs = fields.read_fields()
     keys = {str(row.get(theirs["key"])) for row in rows}
     held = {chart.key: chart for chart in Chart.objects.filter(practice=practice, key__in=keys)}
-    same = []
+    same, changed = [], []
     for row in rows:
         key = row.get(theirs["key"])
         if key in (None, ""):
@@ -95,8 +110,9 @@ def take_rows(practice: Practice, fields: PatientFields, rows: list[Row]) -> Non
             same.append(chart.pk)
         else:
             with transaction.atomic():
-                _take(practice, str(key), content)
+                changed.append(_keep(practice, str(key), content))
     Chart.objects.filter(pk__in=same).update(read_at=timezone.now())
+    return changed
 
 
 class _Content:
@@ -118,18 +134,15 @@ class _Content:
         return held and chart.present and chart.pk_id == self.pk_id
 
 
-def _take(practice: Practice, key: str, content: _Content) -> None:
+def _keep(practice: Practice, key: str, content: _Content) -> _Changed:
+    """Its content index is written by `_follow`: until then the row counts as changed, whatever happens."""
     chart = _chart_of(practice, key, content.pk_id)
-    before = chart.email_index
+    former = None if chart.email_index is None else bytes(chart.email_index)
     chart.pk_id, chart.read_at, chart.present = content.pk_id, timezone.now(), True
-    chart.person, chart.rupa_patient_id, chart.content_index = (
-        content.person, content.rupa_patient_id, content.index,
-    )  # fmt: skip
+    chart.person, chart.rupa_patient_id, chart.content_index = content.person, content.rupa_patient_id, None
     chart.email_index, chart.birthday_index = indexes(content.person)
     chart.save()
-    _follow(chart)
-    if before is not None and before != chart.email_index:
-        link_waiting(practice, bytes(before))  # this row no longer stands in somebody else's way
+    return _Changed(chart.pk, content.index, former if former != chart.email_index else None)
 
 
 def _chart_of(practice: Practice, key: str, pk_id: int) -> Chart:
@@ -149,8 +162,18 @@ def _chart_of(practice: Practice, key: str, pk_id: int) -> Chart:
     return former
 
 
-def _follow(chart: Chart) -> None:
-    """What a changed row means for links: one that it contradicts ends, those that wait for it are made."""
+def _follow(practice: Practice, changed: Iterable[_Changed]) -> None:
+    """What changed rows mean for links: those that they contradict end, those that wait for them are made."""
+    for one in changed:
+        with transaction.atomic():
+            chart = Chart.objects.select_for_update().get(pk=one.chart_id)
+            _follow_one(chart)
+            if one.former_email is not None:  # this row no longer stands in somebody else's way
+                link_waiting(practice, one.former_email)
+            Chart.objects.filter(pk=chart.pk).update(content_index=one.index)
+
+
+def _follow_one(chart: Chart) -> None:
     link = PatientLink.objects.select_related("patient", "chart").filter(chart=chart).first()
     if link is not None and not is_contradicted(link):
         refile_withheld(link.patient)
@@ -172,7 +195,6 @@ def _retire(chart: Chart) -> None:
     chart.save(update_fields=["present"])
     PatientLink.objects.filter(chart=chart).delete()
     log.warning("patients.row_gone", practice=chart.practice.slug, pk_id=chart.pk_id)
+    link_chart(chart)  # patients who were in doubt between this row and another one
     if chart.email_index is not None:
         link_waiting(chart.practice, bytes(chart.email_index))
-    if chart.rupa_patient_id:
-        link_chart(chart)

@@ -102,7 +102,7 @@ def find_chart(patient: Patient) -> tuple[Chart | None, str]:
     if by_id:
         clear = len(by_id) == 1 and not _taken(by_id[0]) and not _is_somebody_else(patient, by_id[0])
         return (by_id[0], BY_ID) if clear else (None, "")
-    if patient.email_index is None or patient.birthday_index is None:
+    if patient.email_index is None or patient.birthday_index is None or not _table_is_known(patient):
         return None, ""
     same = list(charts.filter(email_index=patient.email_index, birthday_index=patient.birthday_index)[:2])
     if len(same) != 1 or _taken(same[0]) or same[0].rupa_patient_id:
@@ -113,6 +113,11 @@ def find_chart(patient: Patient) -> tuple[Chart | None, str]:
     if others.exclude(pk=patient.pk).exists() or _may_be_twins(patient, same[0]):
         return None, ""
     return same[0], BY_PARTICULARS
+
+
+def _table_is_known(patient: Patient) -> bool:
+    """That nobody else is alike can be said only once all rows have been read."""
+    return Practice.objects.filter(pk=patient.practice_id, charts_read_at__isnull=False).exists()
 
 
 def why_unlinked(patient: Patient) -> str:

@@ -47,12 +47,12 @@ def take_pending(order: Order, rupa: Rupa) -> None:
         for source in pending:
             try:
                 content = fetch(source, rupa)
-            except FileExpired as error:
+            except FileExpired as expired:
                 if not fresh:
                     fresh = True
                     _read_afresh(order, rupa)
                     break  # the addresses have changed: start again with the fresh ones
-                if error.code == A_PAGE:
+                if expired.code == A_PAGE:
                     put_off.add(source.pk)
                 else:
                     _change(order, partial(mark_gone, source))

@@ -85,12 +85,20 @@ def refresh_problem(test: OrderedTest) -> bool:
     """Why the newest result of a test is not in the chart, if it is not."""
     newest = test.sources.order_by("-latest_as_of", "-as_of", "-id").first()
     problem = ""
-    if newest is not None and newest.state == SourceState.REFUSED:
+    if newest is not None and (newest.state == SourceState.REFUSED or _lacks_its_pdf(newest)):
         problem = newest.reason
     elif test.results.filter(withheld=True).exists():
         problem = OTHER_PATIENT[:300]
     test.problem = problem
     return bool(OrderedTest.objects.filter(pk=test.pk).exclude(problem=problem).update(problem=problem))
+
+
+def _lacks_its_pdf(source: ResultSource) -> bool:
+    """Its values are kept and its PDF was refused. A PDF without values is no problem: the result is in the chart."""
+    if source.state != SourceState.TAKEN or not source.reason:
+        return False
+    take = source.takes.last()
+    return take is not None and take.pdf_id is None
 
 
 # -- versions ------------------------------------------------------------------------------------------------

@@ -231,6 +231,13 @@ def test_a_note_about_half_a_result_is_kept(willow: Practice) -> None:
     assert OrderedTest.objects.get().problem == ""
 
 
+def test_values_whose_pdf_was_refused_are_a_problem(willow: Practice) -> None:
+    show(willow, 1, results_pdf="A", results_hl7=hl7())
+    assert take(Content(hl7=hl7(), note="The file is larger than 25 MB."))
+    assert OrderedTest.objects.get().problem == "The file is larger than 25 MB."
+    assert Result.objects.get().values.count() == 1
+
+
 # -- whose results they are -----------------------------------------------------------------------------------
 
 

@@ -1,0 +1,338 @@
+"""Which row of the patients table is which patient at Rupa; rows come as Caspio would give them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.db import transaction
+
+from labbridge.handlers import charts
+from labbridge.handlers.charts import retire_chart, take_charts, take_rows
+from labbridge.handlers.links import (
+    BY_ID,
+    BY_PARTICULARS,
+    ON_ANOTHER,
+    ON_SEVERAL,
+    UNLINKED,
+    link_patient,
+    why_unlinked,
+)
+from labbridge.mirror.merge import merge_patient
+from labbridge.mirror.models import Chart, Order, OrderedTest, Patient, PatientLink, Result
+from labbridge.practices.apply import config_of
+from labbridge.practices.models import Practice
+from tests.mirror.snapshots import at, patient
+
+pytestmark = pytest.mark.django_db
+
+
+def row(pk: int, key: str | None = None, **fields: Any) -> dict[str, Any]:
+    return {
+        "PK_ID": pk,
+        "Patient_ID": f"P-{pk}" if key is None else key,
+        "First_Name": "Ada",
+        "Last_Name": "Testcase",
+        "Email": "ada@patients.example",
+        "Date_of_Birth": "1980-01-02T00:00:00",
+        "Rupa_Patient_ID": "",
+        **fields,
+    }
+
+
+def read(practice: Practice, *rows: dict[str, Any]) -> None:
+    take_rows(practice, config_of(practice).caspio.patients, list(rows))  # type: ignore[arg-type]  # as Caspio's JSON
+
+
+@pytest.fixture(autouse=True)
+def _table_was_read(willow: Practice) -> None:
+    take_charts(willow, [])
+
+
+def at_rupa(practice: Practice, key: str = "pat_1", minute: float = 1, **particulars: Any) -> Patient:
+    stated = {"first_name": "Ada", "last_name": "Testcase", "email": "ada@patients.example", **particulars}
+    stated.setdefault("birthday", "1980-01-02")
+    with transaction.atomic():
+        return merge_patient(practice, patient(key, **stated), at(minute), whole=True)[0]
+
+
+def with_order(held: Patient, key: str = "ord_1") -> Order:
+    return Order.objects.create(
+        practice=held.practice, external_id=key, patient=held, revision=1, filed_revision=1
+    )
+
+
+def linked(held: Patient) -> str | None:
+    link = PatientLink.objects.filter(patient=held).select_related("chart").first()
+    return link.chart.key if link else None
+
+
+# -- when a link is made -----------------------------------------------------------------------------------
+
+
+def test_by_the_id_that_stands_in_caspio(willow: Practice) -> None:
+    held = at_rupa(willow, email=None, birthday=None)
+    order = with_order(held)
+    read(willow, row(1, Rupa_Patient_ID=" pat_1 ", Email="other@patients.example"))
+    assert PatientLink.objects.get(patient=held).reasons == [BY_ID]
+    order.refresh_from_db()
+    assert (order.revision, order.filing_queued) == (2, True)
+
+
+def test_by_email_and_birthday(willow: Practice) -> None:
+    read(willow, row(1, Email="ADA@patients.example ", Date_of_Birth="01/02/1980"))
+    link = link_patient(at_rupa(willow))
+    assert link is not None
+    assert (link.chart.key, link.reasons) == ("P-1", [BY_PARTICULARS])
+
+
+@pytest.mark.parametrize(
+    ("rows", "particulars"),
+    [
+        ([{"Date_of_Birth": "1980-01-03T00:00:00"}], {}),
+        ([{"Date_of_Birth": None}], {}),
+        ([{"Email": ""}], {}),
+        ([{"Email": "bea@patients.example"}], {}),
+        ([{}], {"birthday": None}),
+        ([{}, {}], {}),  # one person twice, or two who share everything
+        ([{"First_Name": "Bea"}, {"First_Name": "Ada"}], {}),  # twins
+        ([{"First_Name": "Bea"}], {}),  # a twin, of whom only the other is in Caspio
+        ([{"Rupa_Patient_ID": "pat_9"}], {}),
+        ([{"Rupa_Patient_ID": "pat_1"}, {"Rupa_Patient_ID": "pat_1"}], {}),
+        ([{"Patient_ID": ""}], {}),
+        ([], {}),
+    ],
+)
+def test_any_doubt_waits_for_a_person(
+    willow: Practice, rows: list[dict[str, Any]], particulars: dict[str, Any]
+) -> None:
+    read(willow, *(row(number, **fields) for number, fields in enumerate(rows, start=1)))
+    held = at_rupa(willow, **particulars)
+    assert link_patient(held) is None
+    assert linked(held) is None
+
+
+def test_two_at_rupa_with_one_address_and_birthday_are_not_told_apart(willow: Practice) -> None:
+    held, _ = at_rupa(willow), at_rupa(willow, "pat_2")
+    read(willow, row(1))
+    assert (linked(held), link_patient(held)) == (None, None)
+
+
+def test_a_short_first_name_is_no_doubt(willow: Practice) -> None:
+    read(willow, row(1, First_Name="Adalinde"))
+    assert link_patient(at_rupa(willow)) is not None
+
+
+def test_names_may_be_left_out_of_what_must_agree(willow: Practice) -> None:
+    sync = {**willow.config["sync"], "confirm": ["birthday"]}
+    Practice.objects.update(config={**willow.config, "sync": sync})
+    read(willow, row(1, First_Name="Bea"))
+    assert link_patient(at_rupa(willow)) is not None
+
+
+def test_an_id_in_the_row_of_somebody_else_waits(willow: Practice) -> None:
+    held = at_rupa(willow)
+    read(
+        willow,
+        row(
+            1,
+            Rupa_Patient_ID="pat_1",
+            First_Name="Bea",
+            Last_Name="Other",
+            Date_of_Birth="1990-09-09T00:00:00",
+        ),
+    )
+    assert (linked(held), why_unlinked(held)) == (None, ON_ANOTHER)
+    read(willow, row(1, Rupa_Patient_ID="pat_1", First_Name="Bea", Last_Name="Other"))
+    assert linked(held) == "P-1"
+
+
+def test_what_a_person_is_to_do(willow: Practice) -> None:
+    held = at_rupa(willow)
+    assert why_unlinked(held) == UNLINKED
+    read(willow, row(1, Rupa_Patient_ID="pat_1"), row(2, Rupa_Patient_ID="pat_1"))
+    PatientLink.objects.all().delete()
+    assert (link_patient(held), why_unlinked(held)) == (None, ON_SEVERAL)
+
+
+def test_the_third_of_a_family_is_found(willow: Practice) -> None:
+    """They share an e-mail; each has a birthday of their own."""
+    family = [at_rupa(willow, f"pat_{n}", birthday=f"198{n}-01-02", first_name=f"Testa{n}") for n in range(4)]
+    read(willow, row(1, Date_of_Birth="1983-01-02T00:00:00", First_Name="Testa3"))
+    assert [linked(held) for held in family] == [None, None, None, "P-1"]
+
+
+def test_a_double_on_the_next_page_is_seen_in_time(willow: Practice) -> None:
+    held = at_rupa(willow)
+    take_charts(willow, [[row(1)], [row(2)]])  # type: ignore[list-item]  # as Caspio's JSON
+    assert linked(held) is None
+
+
+def test_likeness_counts_only_once_the_whole_table_is_known(willow: Practice) -> None:
+    Practice.objects.update(charts_read_at=None)
+    held = at_rupa(willow)
+    read(willow, row(1))
+    assert linked(held) is None
+    read(willow, row(1, Rupa_Patient_ID="pat_1"))
+    assert linked(held) == "P-1"
+
+
+def test_what_a_killed_process_had_not_followed_up_is_followed_up_next_time(
+    willow: Practice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = at_rupa(willow)
+    with monkeypatch.context() as killed:
+        killed.setattr(charts, "_follow", lambda *_: None)
+        read(willow, row(1))
+    assert linked(held) is None
+    read(willow, row(1))
+    assert linked(held) == "P-1"
+
+
+# -- links follow what stands in Caspio ----------------------------------------------------------------------
+
+
+def test_a_doubt_that_was_cleared_by_deleting_the_double(willow: Practice) -> None:
+    held = at_rupa(willow)
+    read(willow, row(1), row(2))
+    assert linked(held) is None
+    retire_chart(willow, 2)
+    assert linked(held) == "P-1"
+
+
+def test_a_doubt_that_was_cleared_by_changing_the_other_row(willow: Practice) -> None:
+    held = at_rupa(willow)
+    read(willow, row(1), row(2))
+    read(willow, row(2, Email="own@patients.example"))
+    assert linked(held) == "P-1"
+
+
+def test_a_doubt_that_was_cleared_by_taking_the_id_off_one_row(willow: Practice) -> None:
+    held = at_rupa(willow)
+    read(willow, row(1, Rupa_Patient_ID="pat_1", Email=""), row(2, Rupa_Patient_ID="pat_1", Email=""))
+    PatientLink.objects.all().delete()
+    retire_chart(willow, 2)
+    assert linked(held) == "P-1"
+
+
+def test_an_id_that_moves_takes_the_link_along(willow: Practice) -> None:
+    held = at_rupa(willow)
+    order = with_order(held)
+    read(willow, row(1, Rupa_Patient_ID="pat_1"), row(2, Email="bea@patients.example"))
+    read(
+        willow,
+        row(1, Email="x@patients.example"),
+        row(2, Rupa_Patient_ID="pat_1", Email="bea@patients.example"),
+    )
+    assert linked(held) == "P-2"
+    order.refresh_from_db()
+    assert order.revision > 2
+
+
+def test_an_id_that_moves_is_followed_in_either_order(willow: Practice) -> None:
+    held = at_rupa(willow)
+    read(willow, row(1, Rupa_Patient_ID="pat_1"), row(2, Email="bea@patients.example"))
+    read(willow, row(2, Rupa_Patient_ID="pat_1", Email="bea@patients.example"))
+    assert linked(held) == "P-1"  # both have it for a moment: the link that was clear stays
+    read(willow, row(1, Email="x@patients.example"))
+    assert linked(held) == "P-2"
+
+
+def test_an_id_weighs_more_than_likeness(willow: Practice) -> None:
+    held = at_rupa(willow)
+    read(willow, row(1), row(2, Email="bea@patients.example"))
+    link_patient(held)
+    assert linked(held) == "P-1"
+    read(willow, row(2, Rupa_Patient_ID="pat_1", Email="bea@patients.example"))
+    assert linked(held) == "P-2"
+
+
+def test_an_id_taken_away_ends_the_link(willow: Practice) -> None:
+    held = at_rupa(willow, email=None)
+    read(willow, row(1, Rupa_Patient_ID="pat_1"))
+    read(willow, row(1))
+    assert linked(held) is None
+
+
+def test_a_row_that_becomes_another_patients(willow: Practice) -> None:
+    first, second = at_rupa(willow), at_rupa(willow, "pat_2", email="two@patients.example")
+    read(willow, row(1))
+    assert linked(first) == "P-1"
+    read(willow, row(1, Rupa_Patient_ID="pat_2"))
+    assert (linked(first), linked(second)) == (None, "P-1")
+
+
+def test_a_link_by_likeness_stays_when_the_likeness_goes(willow: Practice) -> None:
+    held = at_rupa(willow)
+    read(willow, row(1))
+    read(willow, row(1, Email="moved@patients.example"))
+    assert linked(held) == "P-1"
+
+
+def test_a_changed_row_has_withheld_results_looked_at_again(willow: Practice) -> None:
+    held = at_rupa(willow)
+    read(willow, row(1))
+    order = with_order(held)
+    test = OrderedTest.objects.create(practice=willow, order=order, external_id="ordts_1")
+    Result.objects.create(ordered_test=test, version=1, as_of=at(1), withheld=True)
+    read(willow, row(1, Last_Name="Corrected"))
+    order.refresh_from_db()
+    assert order.filing_queued
+
+
+# -- rows that come, go and change their key -------------------------------------------------------------------
+
+
+def test_a_deleted_row_loses_its_link_and_keeps_its_data(willow: Practice) -> None:
+    held = at_rupa(willow)
+    read(willow, row(1))
+    retire_chart(willow, 1)
+    chart = Chart.objects.get()
+    assert (linked(held), chart.present, chart.person["last_name"]) == (None, False, "Testcase")
+    read(willow, row(7, "P-1"))  # imported again
+    assert (linked(held), Chart.objects.get().pk_id) == ("P-1", 7)
+
+
+def test_a_renamed_key_keeps_the_link_and_files_anew(willow: Practice) -> None:
+    held = at_rupa(willow)
+    read(willow, row(1))
+    order = with_order(held)
+    read(willow, row(1, "NEW-1"))
+    assert linked(held) == "NEW-1"
+    order.refresh_from_db()
+    assert (order.revision, order.filing_queued) == (2, True)
+
+
+def test_a_key_that_went_over_to_another_row(willow: Practice) -> None:
+    held = at_rupa(willow)
+    read(willow, row(1), row(2, Email="bea@patients.example", First_Name="Bea"))
+    read(willow, row(2, "P-1", Email="bea@patients.example", First_Name="Bea"))
+    assert not Chart.objects.get(key="P-2").present
+    assert Chart.objects.get(key="P-1").pk_id == 2
+    assert linked(held) == "P-1"  # the key is who a patient is in Caspio; that is what the practice chose
+
+
+def test_the_whole_table_retires_what_is_missing(willow: Practice) -> None:
+    read(willow, row(1), row(2), row(3))
+    assert take_charts(willow, [[row(1)], [row(3)]]) == 2  # type: ignore[list-item]  # as Caspio's JSON
+    assert set(Chart.objects.filter(present=True).values_list("key", flat=True)) == {"P-1", "P-3"}
+    willow.refresh_from_db()
+    assert willow.charts_read_at is not None
+
+
+def test_a_row_that_did_not_change_costs_no_write_of_its_own(
+    willow: Practice, django_assert_max_num_queries: Any
+) -> None:
+    rows = [row(number, Email=f"n{number}@patients.example") for number in range(1, 31)]
+    read(willow, *rows)
+    with django_assert_max_num_queries(4):
+        read(willow, *rows)
+
+
+def test_the_same_row_again_makes_no_second_link(willow: Practice) -> None:
+    held = at_rupa(willow)
+    read(willow, row(1))
+    before = PatientLink.objects.get(patient=held)
+    read(willow, row(1, City="Elsewhere"), row(1, City="Elsewhere"))
+    assert PatientLink.objects.get(patient=held).pk == before.pk
+    assert link_patient(held) == before
