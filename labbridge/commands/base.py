@@ -34,8 +34,10 @@ class Stop(Exception):
         self.sentence, self.code = sentence, code
 
 
-def start_django(*, migrate: bool = True) -> None:
-    """Read the settings, reach the database and bring its tables up to date."""
+def start_django(*, migrate: bool = True, serving: bool = False) -> None:
+    """Read the settings, reach the database and bring its tables up to date. Logs go to standard error
+    unless `serving`.
+    """
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "labbridge.settings")
     gc.disable()  # a start makes many objects and leaves none behind: looking for them takes a tenth of it
     try:
@@ -50,6 +52,8 @@ def _start(*, migrate: bool) -> None:
 
     with _database_starting():
         django.setup()
+    if not serving:
+        logs.to_standard_error()
     if migrate:
         from django.core.management import call_command
 
@@ -90,14 +94,22 @@ def _migrations_pending() -> bool:
 
 def command(function: Callable[P, None]) -> Callable[P, None]:
     """Run a command with Django, and turn what is expected to go wrong into a sentence."""
+    return _command(function, serving=False)
 
+
+def service(function: Callable[P, None]) -> Callable[P, None]:
+    """As `command`, for those that run on: their standard output is the log (design.md 6.1)."""
+    return _command(function, serving=True)
+
+
+def _command(function: Callable[P, None], *, serving: bool) -> Callable[P, None]:
     @wraps(function)
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
         from labbridge.database import DatabaseProblem
 
         _end_by_exit_on_sigterm()
         try:
-            start_django()
+            start_django(serving=serving)
             function(*args, **kwargs)
             sys.stdout.flush()  # here, where a reader that has gone is no error
         except Stop as stop:

@@ -13,10 +13,10 @@ from typing import Annotated, Any
 
 import typer
 
-from labbridge.commands.base import WRONG_USE, Stop, command
+from labbridge.commands.base import WRONG_USE, Stop, service
 
 
-@command
+@service
 def serve() -> None:
     """Web server and worker in one process, with the embedded database: all that one practice needs."""
     from django.conf import settings
@@ -38,7 +38,7 @@ def serve() -> None:
         worker.run(deployment.worker_concurrency)
 
 
-@command
+@service
 def web() -> None:
     """The web server alone; run `labbridge worker` beside it."""
     done = threading.Event()
@@ -52,7 +52,7 @@ def web() -> None:
         done.wait()
 
 
-@command
+@service
 def run_worker(
     concurrency: Annotated[int, typer.Option(min=1, max=64, help="Jobs side by side.")] = 0,
 ) -> None:

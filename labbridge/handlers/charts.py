@@ -9,7 +9,7 @@ from uuid import UUID
 
 import orjson
 import structlog
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from labbridge.handlers.links import is_contradicted, link_chart, link_waiting, unlink
@@ -109,8 +109,7 @@ def _keep_rows(practice: Practice, fields: PatientFields, rows: list[Row]) -> li
         if chart is not None and content.is_in(chart):
             same.append(chart.pk)
         else:
-            with transaction.atomic():
-                changed.append(_keep(practice, str(key), content))
+            changed.append(_kept(practice, str(key), content))
     Chart.objects.filter(pk__in=same).update(read_at=timezone.now())
     return changed
 
@@ -132,6 +131,15 @@ class _Content:
     def is_in(self, chart: Chart) -> bool:
         held = chart.content_index is not None and bytes(chart.content_index) == self.index
         return held and chart.present and chart.pk_id == self.pk_id
+
+
+def _kept(practice: Practice, key: str, content: _Content) -> _Changed:
+    try:
+        with transaction.atomic():
+            return _keep(practice, key, content)
+    except IntegrityError:  # another job has kept the same new row meanwhile: now it is found
+        with transaction.atomic():
+            return _keep(practice, key, content)
 
 
 def _keep(practice: Practice, key: str, content: _Content) -> _Changed:

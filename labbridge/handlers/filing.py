@@ -7,6 +7,7 @@ from datetime import timedelta
 from django.db import transaction
 from django.utils import timezone
 
+from labbridge.engine.locks import exclusive
 from labbridge.filing.execute import Filer
 from labbridge.filing.rows import OrderRows
 from labbridge.handlers.charts import look_in_caspio, read_charts
@@ -19,7 +20,7 @@ from labbridge.mirror.results import check_names
 from labbridge.peers.caspio import Caspio
 from labbridge.practices.apply import config_of
 from labbridge.practices.clients import caspio
-from labbridge.practices.models import Practitioner
+from labbridge.practices.models import Practice, Practitioner
 
 #: The patients table is read whole for an unlinked order, but not more often than this.
 CHARTS_FRESH = timedelta(minutes=10)
@@ -97,9 +98,16 @@ def _link(order: Order, client: Caspio) -> PatientLink | None:
     look_in_caspio(patient, client)
     if (link := link_patient(patient)) is not None:
         return link
-    if practice.charts_read_at is None or timezone.now() - practice.charts_read_at > CHARTS_FRESH:
-        read_charts(practice, client.speaking_for(purpose="patients"))
+    if _is_stale(practice):
+        with exclusive(f"charts:{practice.pk}"):  # many orders may come at once, and one reading serves them all
+            practice.refresh_from_db(fields=["charts_read_at"])
+            if _is_stale(practice):
+                read_charts(practice, client.speaking_for(purpose="patients"))
     return link_patient(patient)
+
+
+def _is_stale(practice: Practice) -> bool:
+    return practice.charts_read_at is None or timezone.now() - practice.charts_read_at > CHARTS_FRESH
 
 
 def _wait(order: Order, reason: str) -> None:

@@ -7,6 +7,7 @@ dropped (it may quote data) and only its logger, level, function and kind of exc
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import MutableMapping
 from typing import Any
 
@@ -44,6 +45,11 @@ class _Sieve(logging.Handler):
             line=record.lineno,
             **({"exception_type": kind} if kind else {}),
         )
+
+
+def to_standard_error() -> None:
+    """For commands, whose standard output is their answer."""
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
 
 
 def configure(options: dict[str, Any]) -> None:
