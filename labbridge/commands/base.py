@@ -35,20 +35,20 @@ class Stop(Exception):
 
 
 def start_django(*, migrate: bool = True, serving: bool = False) -> None:
-    """Read the settings, reach the database and bring its tables up to date. Logs go to standard error
-    unless `serving`.
-    """
+    """Read the settings, reach the database and bring its tables up to date; `serving` logs to standard output."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "labbridge.settings")
     gc.disable()  # a start makes many objects and leaves none behind: looking for them takes a tenth of it
     try:
-        _start(migrate=migrate)
+        _start(migrate=migrate, serving=serving)
     finally:
         gc.freeze()
         gc.enable()
 
 
-def _start(*, migrate: bool) -> None:
+def _start(*, migrate: bool, serving: bool) -> None:
     import django
+
+    from labbridge.trust import logs
 
     with _database_starting():
         django.setup()
