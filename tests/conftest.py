@@ -29,6 +29,7 @@ from typing import Any
 
 import httpx2
 import pytest
+import structlog
 from waitress.server import create_server
 
 from labbridge.simulators import caspio as caspio_simulator
@@ -51,6 +52,13 @@ def _quick_emptying() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(TransactionTestCase, "_fixture_teardown", lambda _self: empty_database())
         yield
+
+
+@pytest.fixture(autouse=True)
+def _logs_to_standard_output() -> Iterator[None]:
+    """A command run in this process sends them elsewhere."""
+    yield
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory())
 
 
 def empty_database() -> None:

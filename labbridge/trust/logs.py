@@ -49,7 +49,7 @@ class _Sieve(logging.Handler):
 
 def to_standard_error() -> None:
     """For commands, whose standard output is their answer."""
-    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
+    structlog.configure(logger_factory=lambda *_: structlog.PrintLogger(sys.stderr))
 
 
 def configure(options: dict[str, Any]) -> None:
