@@ -99,7 +99,9 @@ def _link(order: Order, client: Caspio) -> PatientLink | None:
     if (link := link_patient(patient)) is not None:
         return link
     if _is_stale(practice):
-        with exclusive(f"charts:{practice.pk}"):  # many orders may come at once, and one reading serves them all
+        with exclusive(
+            f"charts:{practice.pk}"
+        ):  # many orders may come at once, and one reading serves them all
             practice.refresh_from_db(fields=["charts_read_at"])
             if _is_stale(practice):
                 read_charts(practice, client.speaking_for(purpose="patients"))
