@@ -6,6 +6,7 @@ import base64
 import os
 import re
 import tomllib
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
@@ -39,6 +40,12 @@ def _caspio_name(value: object) -> object:
 Name = Annotated[str, BeforeValidator(_caspio_name)]
 
 
+@cache
+def _time_zones() -> set[str]:
+    """Read once: it walks through a thousand files, and every job reads the configuration."""
+    return available_timezones()
+
+
 class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -51,7 +58,7 @@ class PracticePart(_Part):
     @field_validator("time_zone")
     @classmethod
     def _known(cls, value: str) -> str:
-        if value not in available_timezones():
+        if value not in _time_zones():
             raise ValueError(f"{value!r} is not a time zone such as America/Los_Angeles")
         return value
 
