@@ -244,10 +244,11 @@ def _keep_source(test: OrderedTest, shown: OrderedTestSnapshot, as_of: datetime,
         return False
     span = (source.as_of, source.latest_as_of)
     source.as_of = min(source.as_of, as_of)
-    if as_of >= source.latest_as_of:
+    newest = as_of >= source.latest_as_of
+    if newest:
         source.files, source.latest_as_of = files, as_of
-        if look_again or source.state in {SourceState.GONE, SourceState.REFUSED}:
-            source.state, source.reason = SourceState.PENDING, ""
+    if (look_again and newest) or source.state in {SourceState.GONE, SourceState.REFUSED}:
+        source.state, source.reason = SourceState.PENDING, ""
     source.save()
     return span != (source.as_of, source.latest_as_of) and refold(test)
 

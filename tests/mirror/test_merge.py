@@ -220,7 +220,7 @@ def test_no_files_are_no_source(willow: Practice) -> None:
         (SourceState.GONE, 2, False, SourceState.PENDING),
         (SourceState.REFUSED, 2, False, SourceState.PENDING),
         (SourceState.REFUSED, 1, False, SourceState.PENDING),
-        (SourceState.REFUSED, 0, False, SourceState.REFUSED),
+        (SourceState.REFUSED, 0, False, SourceState.PENDING),  # an older event, replayed by a person
     ],
 )
 def test_when_a_file_is_taken_again(
