@@ -151,7 +151,8 @@ def _wipe(folder: Path) -> None:
 
 def _new_secrets() -> dict[str, str]:
     names = ("caspio", "rupa", "webhooks", "sign_in")
-    return {name: secrets.token_urlsafe(12) for name in names}
+    # Hexadecimal: they are given as options, where a leading dash would be read as the next option.
+    return {name: secrets.token_hex(9) for name in names}
 
 
 def _ports(wanted: dict[str, str]) -> dict[str, int]:

@@ -181,6 +181,11 @@ def test_what_an_earlier_demo_left_is_wiped_unless_kept(tmp_path):
     assert (folder / "env").stat().st_mode & 0o077 == 0
 
 
+def test_secrets_can_be_given_as_options(monkeypatch):
+    monkeypatch.setattr(place.secrets, "token_bytes", lambda size: b"\xfb" * size)  # "-_v7..." in base64
+    assert all(value.isalnum() for value in place._new_secrets().values())
+
+
 def test_a_taken_port_is_passed_over(tmp_path, monkeypatch):
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
