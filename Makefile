@@ -48,11 +48,10 @@ bench: $(INSTALLED)  ## The measurements of docs/performance.md
 	@$(BIN)/python -m bench $(BENCH)
 
 lock: $(INSTALLED)  ## Compile requirements/ anew from pyproject.toml
-	@cd requirements
-	compile() { ../$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command 'make lock' "$$@"; }
-	compile ../pyproject.toml --output-file service.txt
-	compile ../pyproject.toml --extra dev --output-file dev.txt
-	echo uv | compile --constraint dev.txt - --output-file uv.txt
+	@compile() { $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command 'make lock' "$$@"; }
+	compile pyproject.toml --output-file requirements/service.txt
+	compile pyproject.toml --extra dev --output-file requirements/dev.txt
+	echo uv | compile --constraint requirements/dev.txt - --output-file requirements/uv.txt
 
 clean:  ## Remove what can be made again, the demo's state too
 	rm -rf $(VENV) var/demo .coverage .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache screens
