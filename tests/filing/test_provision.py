@@ -13,12 +13,19 @@ from labbridge.practices.apply import apply
 from labbridge.practices.clients import caspio, caspio_connection
 from labbridge.practices.config import parse
 from labbridge.practices.models import Connection, Practice
-from labbridge.simulators.caspio import design
+from labbridge.simulators.caspio import design, seed_practice
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 KEY = {"Type": "STRING", "Unique": True}
 EVENTS = ("recordInsert", "recordUpdate", "recordDelete")
+
+
+@pytest.fixture
+def caspio_sim(caspio_sim: Any) -> Any:
+    """With the practice's own Patients table, which this folder's account comes without."""
+    seed_practice(caspio_sim.app.account, 0)
+    return caspio_sim
 
 
 @pytest.fixture
