@@ -239,7 +239,7 @@ class World:
 
     def tables(self) -> dict[str, list[dict[str, Any]]]:
         dump = self.caspio("GET", "/_sim/dump")
-        return {name: rows for name, rows in dump.get("tables", dump).items()}
+        return dict(dump.get("tables", dump).items())
 
     @property
     def practitioner(self) -> str:

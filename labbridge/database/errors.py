@@ -1,7 +1,7 @@
 """What can go wrong with the database, as sentences for the person at the command line."""
 
 
-class DatabaseProblem(Exception):  # noqa: N818 - the glossary's plain word; it is printed, not debugged
+class DatabaseProblem(Exception):
     """The database cannot be used; the text says why and what to do, and holds no data."""
 
 

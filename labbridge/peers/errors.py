@@ -27,7 +27,7 @@ class PeerError(Exception):
     retryable: ClassVar[bool] = False
     advice: ClassVar[str] = "See the peer's own log with the request id."
 
-    def __init__(  # noqa: D107
+    def __init__(
         self,
         peer: str,
         operation: str,

@@ -23,7 +23,7 @@ MAX_HEADER = 4096  #: characters
 MAX_SIGNATURES = 8  #: `v1=` parts looked at: two or three while a secret rotates
 
 
-class SignatureRejected(Exception):  # noqa: N818 - a refusal, not a fault; the word of the tree in peers.errors
+class SignatureRejected(Exception):
     """The body cannot be shown to be Rupa's. `reason` is one word; nothing of the delivery is in it."""
 
     def __init__(self, reason: Reason) -> None:

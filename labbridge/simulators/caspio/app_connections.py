@@ -207,7 +207,9 @@ def create_by_program() -> Any:
     if not (name and entity_id and reply_url) or not isinstance(people, list):
         raise bad_body("name, sp_entity_id and reply_url are required; users is a list.")
     same = [one.id for one in listed(account) if (one.sp_entity_id, one.reply_url) == (entity_id, reply_url)]
-    made = same[0] if same else create(account, name, entity_id, reply_url, str(body.get("sp_certificate", "")))
+    made = (
+        same[0] if same else create(account, name, entity_id, reply_url, str(body.get("sp_certificate", "")))
+    )
     for one in people:
         set_password(account, str(one["email"]), str(one["password"]))
         set_access(account, made, str(one["email"]), allowed=True)
