@@ -54,7 +54,7 @@ def _needs(mine: list[Practice]) -> dict[str, QuerySet[Any]]:  # any: rows of fo
         events |= Q(practice=None)  # events that name no known practice are for whoever has all of them
     return {
         "connections": Connection.objects.filter(practice__in=mine)
-        .exclude(state=ConnectionState.ACTIVE)
+        .exclude(state=ConnectionState.ACTIVE, problem="")
         .select_related("practice"),
         "events": Event.objects.filter(events)
         .exclude(state__in=[EventState.HANDLED, EventState.RECEIVED])

@@ -34,6 +34,7 @@ def learn_now(connection_id: str) -> int:
     if me is not None:
         connection = adopt(connection, me)
     with transaction.atomic():
+        Connection.objects.filter(pk=connection.pk).update(problem="")
         for snapshot in found:
             _keep(connection, snapshot, own=me is not None and snapshot.id == me.id)
     replay_quarantined()

@@ -14,7 +14,7 @@ from labbridge.inbox.models import Event, EventState
 from labbridge.mirror.models import LabTest, Order, RowTouch
 from labbridge.peers.errors import NotFound
 from labbridge.practices.clients import NotConnected
-from labbridge.practices.models import Practice
+from labbridge.practices.models import Connection, Practice
 
 #: Caspio refuses until a person mends its tables: try less often, for as long.
 MENDED_BY_A_PERSON = RetryPolicy(first=timedelta(seconds=2), cap=timedelta(minutes=15))
@@ -224,7 +224,11 @@ def file_lab_test(practice_id: str, external_id: str) -> None:
     settle_events(external_id)
 
 
-@task("learn_practitioners", policy=PEER)
+def _learn_waits(reason: str, connection_id: str) -> None:
+    Connection.objects.filter(pk=connection_id).update(problem=reason[:300])
+
+
+@task("learn_practitioners", policy=PEER, on_retry=_learn_waits, on_dead=_learn_waits)
 def learn_practitioners(connection_id: str) -> None:
     """Read who works in the clinic of a connection, so that their events find the practice."""
     from labbridge.handlers.connections import learn_now
