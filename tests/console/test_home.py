@@ -70,6 +70,11 @@ def test_a_lost_connection(page, willow):
     assert "Connect Rupa again." in page()
 
 
+def test_a_living_connection_with_a_problem(page, willow):
+    Connection.objects.create(practice=willow, peer="rupa", account="a", problem="Its clinic cannot be read.")
+    assert "Its clinic cannot be read." in page()
+
+
 def test_another_practices_troubles_are_not_shown(page):
     aspen = Practice.objects.create(slug="aspen", name="Aspen")
     Order.objects.create(practice=aspen, external_id="ord_other", filing_problem="Not yours.")

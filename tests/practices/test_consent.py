@@ -11,6 +11,7 @@ from django.db import connection
 from django.utils import timezone
 
 from labbridge.handlers.connections import _listed, learn_now
+from labbridge.handlers.jobs import learn_practitioners
 from labbridge.peers.errors import ConnectionEnded, NotFound
 from labbridge.practices import consent
 from labbridge.practices.apply import apply
@@ -228,6 +229,17 @@ def test_learning_brings_forward_what_waited_for_an_authorisation(willow):
     with connection.cursor() as cursor:
         cursor.execute("SELECT scheduled_at <= now() FROM procrastinate_jobs WHERE lock = 'willow:pull:1'")
         assert cursor.fetchone() == (True,)
+
+
+def test_what_keeps_a_clinic_from_being_read_stands_on_its_connection_until_it_is(willow, rupa_sim, run_jobs):
+    made = connect(willow)
+    learn_practitioners.defer(lock="learn", connection_id=str(made.pk))
+    rupa_sim.fault("unavailable")
+    run_jobs()
+    assert "Unavailable" in Connection.objects.get(pk=made.pk).problem
+    rupa_sim.heal()
+    run_jobs(waiting=True)
+    assert Connection.objects.get(pk=made.pk).problem == ""
 
 
 def test_a_clinic_that_cannot_be_read_at_all_is_the_peers_error():
