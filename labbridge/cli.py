@@ -7,7 +7,18 @@ import sys
 
 import typer
 
-from labbridge.commands import database, demo, events, practices, service, simulate, sync, users
+from labbridge.commands import (
+    cases,
+    database,
+    demo,
+    events,
+    practices,
+    service,
+    simulate,
+    snippet,
+    sync,
+    users,
+)
 
 app = typer.Typer(
     name="labbridge",
@@ -26,6 +37,8 @@ app.add_typer(practices.rupa_app, name="rupa")
 app.add_typer(sync.sync_app, name="sync")
 app.command("backfill")(sync.backfill)
 app.add_typer(events.events_app, name="events")
+app.add_typer(cases.cases_app, name="cases")
+app.command("snippet")(snippet.snippet)
 app.command("listen")(events.listen)
 app.command("trigger")(simulate.trigger)
 app.command("simulate")(simulate.simulate)

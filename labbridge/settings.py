@@ -305,6 +305,7 @@ INSTALLED_APPS = [
     "labbridge.mirror",
     "labbridge.filing",
     "labbridge.catalog",
+    "labbridge.ordering",
     "labbridge.reconcile",
     "labbridge.console",
 ]

@@ -12,15 +12,17 @@ import structlog
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
+from labbridge.filing.patients import is_our_echo
+from labbridge.handlers import jobs
 from labbridge.handlers.links import is_contradicted, link_chart, link_waiting, unlink
 from labbridge.handlers.settle import refile_orders, refile_withheld
 from labbridge.mirror.models import Chart, Order, Patient, PatientLink
-from labbridge.mirror.person import PARTS, as_text, indexes
+from labbridge.mirror.person import PARTS, Person, as_text, indexes
 from labbridge.peers.caspio import Caspio, Row
 from labbridge.peers.caspio import where as q
 from labbridge.practices.apply import config_of
 from labbridge.practices.config import PatientFields
-from labbridge.practices.models import Practice
+from labbridge.practices.models import Connection, ConnectionState, Practice
 from labbridge.trust.keys import keyring
 
 log = structlog.get_logger()
@@ -124,9 +126,7 @@ class _Content:
             self.person["birthday"] = str(self.person["birthday"])[:10]
         written: Any = row.get(theirs.get("rupa_patient_id", "")) or ""  # any: whatever the field is made of
         self.rupa_patient_id = str(written).strip()[:64]
-        self.index = keyring().blind(
-            orjson.dumps([self.person, self.rupa_patient_id]).decode(), "chart content"
-        )
+        self.index = content_index(self.person, self.rupa_patient_id)
 
     def is_in(self, chart: Chart) -> bool:
         held = chart.content_index is not None and bytes(chart.content_index) == self.index
@@ -148,6 +148,7 @@ def _keep(practice: Practice, key: str, content: _Content) -> _Changed:
     former = None if chart.email_index is None else bytes(chart.email_index)
     chart.pk_id, chart.read_at, chart.present = content.pk_id, timezone.now(), True
     chart.person, chart.rupa_patient_id, chart.content_index = content.person, content.rupa_patient_id, None
+    chart.lookup_keys = None  # found by other keys from now on
     chart.email_index, chart.birthday_index = indexes(content.person)
     chart.save()
     return _Changed(chart.pk, content.index, former if former != chart.email_index else None)
@@ -179,6 +180,7 @@ def _follow(practice: Practice, changed: Iterable[_Changed]) -> None:
             if one.former_email is not None:  # this row no longer stands in somebody else's way
                 link_waiting(practice, one.former_email)
             Chart.objects.filter(pk=chart.pk).update(content_index=one.index)
+            queue_sync(chart)
 
 
 def _follow_one(chart: Chart) -> None:
@@ -189,6 +191,47 @@ def _follow_one(chart: Chart) -> None:
     if link is not None:
         unlink(link)
     link_chart(chart)
+
+
+def queue_sync(chart: Chart) -> None:
+    """Have the row brought to Rupa, where the practice wants that and is connected."""
+    if config_of(chart.practice).sync.patients != "full":
+        return
+    connected = Connection.objects.filter(practice=chart.practice, peer="rupa", state=ConnectionState.ACTIVE)
+    if connected.exists():
+        jobs.sync_chart.defer(lock=f"{chart.practice.slug}:sync:{chart.pk}", chart_id=str(chart.pk))
+
+
+def content_index(person: Person, rupa_patient_id: str) -> bytes:
+    """What a row is compared by with what it was."""
+    return keyring().blind(orjson.dumps([person, rupa_patient_id]).decode(), "chart content")
+
+
+def note_rupa_id(chart: Chart, rupa_patient_id: str) -> None:
+    """We have written this id on the row: its next reading is no news."""
+    if chart.rupa_patient_id != rupa_patient_id:
+        chart.rupa_patient_id = rupa_patient_id
+        chart.content_index = content_index(chart.person, rupa_patient_id)
+        chart.save(update_fields=["rupa_patient_id", "content_index"])
+
+
+def is_echo(practice: Practice, row: Row) -> bool:
+    """Whether a message tells only what we wrote ourselves, or were about to write: no call is needed."""
+    theirs = config_of(practice).caspio.patients.read_fields()
+    if any(theirs[part] not in row for part in (*PARTS, "key") if part in theirs):
+        return False  # keys only, or a chosen few fields: the row has to be read
+    chart = Chart.objects.filter(practice=practice, key=str(row.get(theirs["key"])), present=True).first()
+    return chart is not None and _Content(row, theirs).person == chart.person and is_our_echo(chart, row)
+
+
+def read_chart_by_key(practice: Practice, caspio: Caspio, key: str) -> Chart | None:
+    """The chart of a practice's own key, read now if it is not known yet. One call."""
+    fields = config_of(practice).caspio.patients
+    value: int | str = int(key) if fields.key == "PK_ID" and key.isdigit() else key
+    row = caspio.table(fields.table).first(select=_select(fields), where=q.field(fields.key) == value)
+    if row is not None:
+        take_rows(practice, fields, [row])
+    return Chart.objects.filter(practice=practice, key=key, present=True).first()
 
 
 def retire_chart(practice: Practice, pk_id: int) -> None:

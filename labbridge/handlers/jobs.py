@@ -11,7 +11,7 @@ from labbridge.engine.locks import try_exclusive
 from labbridge.engine.retry import OWN, PEER, RetryPolicy
 from labbridge.filing.execute import FilingProblem
 from labbridge.inbox.models import Event, EventState
-from labbridge.mirror.models import LabTest, Order, RowTouch
+from labbridge.mirror.models import Chart, LabTest, Order, RowTouch
 from labbridge.peers.errors import NotFound
 from labbridge.practices.clients import NotConnected
 from labbridge.practices.models import Connection, Practice
@@ -237,3 +237,66 @@ def learn_practitioners(connection_id: str) -> None:
         learn_now(connection_id)
     except NotFound as error:
         raise JobFailed(f"{error}. {error.advice}", retry=False) from None
+
+
+# -- patients to Rupa, and orders from here ------------------------------------------------------------------
+
+
+def _chart_again(reason: str, chart_id: str) -> None:
+    Chart.objects.filter(pk=chart_id).update(sync_problem=reason[:300])
+
+
+@task("sync_chart", policy=MENDED_BY_A_PERSON, on_retry=_chart_again, on_dead=_chart_again)
+def sync_chart(chart_id: str) -> None:
+    """Bring one patient of Caspio to Rupa: linked, created, updated, or a question for a person."""
+    from labbridge.handlers.patient_sync import sync_now
+
+    chart = Chart.objects.select_related("practice").get(pk=chart_id)
+    try:
+        sync_now(chart)
+    except FilingProblem as problem:
+        raise JobFailed(problem.sentence, retry=True, retry_after=problem.retry_after) from None
+    except NotConnected as error:
+        raise NotYet(str(error)) from None
+    Chart.objects.filter(pk=chart_id).update(sync_problem="")
+
+
+@task("answer_request_row", policy=MENDED_BY_A_PERSON)
+def answer_request_row(practice_id: str, pk_id: int) -> None:
+    """Answer one row of the practice's request table."""
+    from labbridge.handlers.order_requests import answer_row
+
+    try:
+        answer_row(Practice.objects.get(pk=practice_id), pk_id)
+    except FilingProblem as problem:
+        raise JobFailed(problem.sentence, retry=True, retry_after=problem.retry_after) from None
+
+
+@task("answer_request", policy=MENDED_BY_A_PERSON)
+def answer_request(request_id: str) -> None:
+    """Write on the request's row what became of it."""
+    from labbridge.handlers.order_requests import answer_again
+
+    try:
+        answer_again(request_id)
+    except FilingProblem as problem:
+        raise JobFailed(problem.sentence, retry=True, retry_after=problem.retry_after) from None
+
+
+@task("start_request", policy=PEER)
+def start_request(request_id: str) -> None:
+    """Go on with a request whose order intent could not be had at once."""
+    from labbridge.handlers.order_requests import start_again
+
+    start_again(request_id)
+
+
+@task("read_returned_order", policy=PEER)
+def read_returned_order(request_id: str) -> None:
+    """The practitioner came back from Rupa: read what became of the intent, without waiting for its event."""
+    from labbridge.handlers.order_requests import read_returned
+
+    try:
+        read_returned(request_id)
+    except NotConnected as error:
+        raise NotYet(str(error)) from None

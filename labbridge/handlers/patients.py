@@ -10,6 +10,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from labbridge.handlers import jobs
+from labbridge.handlers.charts import is_echo
 from labbridge.inbox.models import Event, EventState
 from labbridge.mirror.models import RowTouch
 from labbridge.practices.apply import config_of
@@ -24,9 +25,15 @@ def on_rows(event: Event) -> None:
         event.settle(EventState.QUARANTINED, "The message cannot be read. It is kept.")
         return
     config = config_of(practice)
-    if str(body.get("objectName", "")).lower() != config.caspio.patients.table.lower():
+    table = str(body.get("objectName", "")).lower()
+    if table == config.caspio.tables.lab_order_requests.lower():
+        _on_requests(event, practice, body)
+        return
+    if table != config.caspio.patients.table.lower():
         event.settle(EventState.HANDLED, "Nothing to do for this table.")
         return
+    if event.type == "table.recordUpdate":
+        body = {**body, "data": [row for row in _rows(body) if not is_echo(practice, row)]}
     keys = _pk_ids(body)
     due = timezone.now() + timedelta(seconds=config.sync.settle_seconds)
     with transaction.atomic():
@@ -35,7 +42,25 @@ def on_rows(event: Event) -> None:
         event.merged_at, event.subject = timezone.now(), _subject(practice, keys)
         event.save(update_fields=["merged_at", "subject"])
         if not keys:
-            event.settle(EventState.HANDLED, "No rows are named.")
+            event.settle(EventState.HANDLED, "No rows are named, or only what we wrote ourselves.")
+
+
+def _on_requests(event: Event, practice: Practice, body: dict[str, Any]) -> None:
+    """Somebody asks for labs in the practice's own table: answered within seconds, without a settle delay."""
+    with transaction.atomic():
+        if event.type != "table.recordDelete":
+            for pk_id in _pk_ids(body):
+                jobs.answer_request_row.defer(
+                    lock=f"{practice.slug}:request-row:{pk_id}", practice_id=str(practice.pk), pk_id=pk_id
+                )
+        event.merged_at = timezone.now()
+        event.save(update_fields=["merged_at"])
+        event.settle(EventState.HANDLED)
+
+
+def _rows(body: dict[str, Any]) -> list[dict[str, Any]]:
+    rows = body.get("data")
+    return [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
 
 
 def _subject(practice: Practice, keys: list[int]) -> str:

@@ -278,6 +278,8 @@ def merge_patient(
             patient.clock[part] = age_of(as_of)
             person[part] = value
     changed = person != patient.person
+    if changed:
+        patient.lookup_keys = None  # found by other keys from now on
     patient.person = person
     patient.email_index, patient.birthday_index = indexes(person)
     patient.as_of = max(patient.as_of or as_of, as_of)

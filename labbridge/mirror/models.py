@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 from django.utils import timezone
 
@@ -29,10 +31,13 @@ class Chart(models.Model):
     content_index = models.BinaryField(max_length=16, null=True)
     present = models.BooleanField(default=True)
     read_at = models.DateTimeField(default=timezone.now)
+    lookup_keys = ArrayField(models.CharField(max_length=32), null=True)  # keyed hashes; None: not made yet
+    sync_problem = models.CharField(max_length=300, default="")  # what holds its way to Rupa up
 
     class Meta:
         constraints: ClassVar = [models.UniqueConstraint(fields=["practice", "key"], name="chart_once")]
         indexes: ClassVar = [
+            GinIndex(fields=["lookup_keys"], name="chart_lookup"),
             models.Index(fields=["practice", "rupa_patient_id"], name="chart_rupa"),
             models.Index(fields=["practice", "email_index"], name="chart_email"),
             models.Index(fields=["practice", "pk_id"], name="chart_pk"),
@@ -67,11 +72,13 @@ class Patient(models.Model):
     birthday_index = models.BinaryField(max_length=16, null=True)
     clock = models.JSONField(default=dict)  # part -> age of what is held, see merge.py
     as_of = models.DateTimeField(null=True)
+    lookup_keys = ArrayField(models.CharField(max_length=32), null=True)  # keyed hashes; None: not made yet
 
     class Meta:
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["practice", "external_id"], name="patient_once")
         ]
+        indexes: ClassVar = [GinIndex(fields=["lookup_keys"], name="patient_lookup")]
 
     def __str__(self) -> str:
         return self.external_id
@@ -89,11 +96,67 @@ class PatientLink(models.Model):
     chart = models.OneToOneField(Chart, on_delete=models.PROTECT, related_name="link")
     patient = models.OneToOneField(Patient, on_delete=models.PROTECT, related_name="link")
     reasons = models.JSONField(default=list)  # sentences without patient data
+    base = models.JSONField(null=True)  # keyed hashes of the particulars that both sides last agreed on
     made_by = models.CharField(max_length=150, default="labbridge")
     made_at = models.DateTimeField(default=timezone.now)
 
     def __str__(self) -> str:
         return f"{self.patient.external_id} linked"
+
+
+class CaseState(models.TextChoices):
+    OPEN = "open"
+    DECIDED = "decided"
+    UNDONE = "undone"
+
+
+class ReviewCase(models.Model):
+    """A question for a person: is this chart that patient at Rupa, or whose value is right?"""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    practice = models.ForeignKey(Practice, on_delete=models.PROTECT, related_name="cases")
+    chart = models.ForeignKey(Chart, on_delete=models.PROTECT, related_name="cases")
+    patient = models.ForeignKey(
+        Patient, null=True, on_delete=models.PROTECT, related_name="cases"
+    )  # the likeliest
+    candidates = models.JSONField(default=list)  # Rupa patient ids that may be chosen
+    reasons = models.JSONField(default=list)  # [{"words", "weight", "field"}]: sentences without patient data
+    ways_out = models.JSONField(default=list)  # [{"action", "words"}]
+    actions = models.JSONField(default=list)  # those that can be decided here
+    state = models.CharField(max_length=8, choices=CaseState.choices, default=CaseState.OPEN)
+    decision = models.CharField(max_length=20, default="")
+    decided_patient = models.ForeignKey(Patient, null=True, on_delete=models.PROTECT, related_name="+")
+    decided_by = models.CharField(max_length=150, default="")
+    decided_at = models.DateTimeField(null=True)
+    why = models.CharField(max_length=500, default="")
+    undone_by = models.CharField(max_length=150, default="")
+    undone_at = models.DateTimeField(null=True)
+    seen = SealedJSONField(default=dict)  # both sides as they were when the case was opened
+    opened_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering: ClassVar = ["opened_at"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["chart"], condition=models.Q(state="open"), name="case_open_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"case {self.pk}"
+
+
+class NotSame(models.Model):
+    """A person has said that this chart is not that patient: never proposed again."""
+
+    chart = models.ForeignKey(Chart, on_delete=models.CASCADE, related_name="not_same")
+    patient = models.ForeignKey(Patient, on_delete=models.CASCADE, related_name="not_same")
+    said_by = models.CharField(max_length=150)
+    said_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints: ClassVar = [models.UniqueConstraint(fields=["chart", "patient"], name="not_same_once")]
+
+    def __str__(self) -> str:
+        return f"not the same {self.pk}"
 
 
 class LabCompany(models.Model):

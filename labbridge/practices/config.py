@@ -187,10 +187,28 @@ class CaspioPart(_Part):
         return value.rstrip("/")
 
 
+PatientPart = Literal[
+    "first_name", "last_name", "email", "phone", "birthday", "gender", "street", "city", "state", "zipcode"
+]
+Side = Literal["caspio", "rupa", "newest", "ask"]
+
+
 class SyncPart(_Part):
     settle_seconds: float = Field(default=20, ge=0, le=3600)
     sweep_minutes: float = Field(default=60, gt=0)
     confirm: tuple[Literal["birthday", "name"], ...] = ("birthday", "name")
+    #: "link" links rows with patients that Rupa has; "full" also creates and updates patients at Rupa.
+    patients: Literal["link", "full"] = "link"
+    policy: dict[PatientPart, Side] = Field(default_factory=dict)  # who wins when a value changes later
+
+    def policy_of(self, part: str) -> str:
+        return next((side for name, side in self.policy.items() if name == part), "caspio")
+
+
+class OrderingPart(_Part):
+    """Where the order page may lead back to, beside the Caspio account's own pages."""
+
+    back_hosts: tuple[str, ...] = ()
 
 
 class RupaPractitioner(_Part):
@@ -207,6 +225,7 @@ class PracticeConfig(_Part):
     practice: PracticePart
     caspio: CaspioPart
     sync: SyncPart = Field(default_factory=SyncPart)
+    ordering: OrderingPart = Field(default_factory=OrderingPart)
     rupa: RupaPart = Field(default_factory=RupaPart)
 
     @model_validator(mode="after")

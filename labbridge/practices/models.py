@@ -21,6 +21,7 @@ class Practice(models.Model):
     config = models.JSONField(default=dict)
     applied_at = models.DateTimeField(default=timezone.now)
     charts_read_at = models.DateTimeField(null=True)  # when its patients table was last read whole
+    patients_read_at = models.DateTimeField(null=True)  # when Rupa's list of patients was last read whole
     catalog_read_at = models.DateTimeField(null=True)
     created_at = models.DateTimeField(auto_now_add=True)
 
