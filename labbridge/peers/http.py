@@ -10,11 +10,13 @@ import ipaddress
 import logging
 import random
 import re
+import ssl
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import cache
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from types import TracebackType
 from typing import Any, Self
@@ -145,6 +147,12 @@ class _Call:
     explain: Callable[[Response], Refusal]
 
 
+@cache
+def _trusted() -> ssl.SSLContext:
+    """Whom we trust, read once: reading it costs as much as filing an order, and every job has its client."""
+    return httpx2.create_ssl_context()
+
+
 class Http:
     """Sends to one peer.
 
@@ -192,6 +200,7 @@ class Http:
             follow_redirects=False,
             cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
             trust_env=not is_loopback(self._host),  # a proxy cannot reach our own simulators
+            verify=_trusted(),
         )
 
     def close(self) -> None:

@@ -3,6 +3,7 @@
 import gzip
 import logging
 import socket
+import ssl
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
@@ -23,7 +24,7 @@ from labbridge.peers.errors import (
     Unreadable,
 )
 from labbridge.peers.http import Http, check_address, retry_after
-from labbridge.peers.ports import LocalLimiter, LocalMeter, UnlimitedLimiter
+from labbridge.peers.ports import LocalLimiter, LocalMeter, NullMeter, UnlimitedLimiter
 
 SECRET = "Oriole-Testperson"
 
@@ -374,3 +375,24 @@ def test_the_local_limiter_pauses_for_all_and_grows_back():
     for _ in range(50):
         limiter.slow_down(None)
     assert limiter.rate == 1.0
+
+
+def test_certificates_are_read_once_and_are_checked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each job has a client of its own; reading whom to trust costs more than most of them do."""
+    from labbridge.peers import http
+
+    made: list[ssl.SSLContext] = []
+
+    def create() -> ssl.SSLContext:
+        made.append(ssl.create_default_context())
+        return made[-1]
+
+    http._trusted.cache_clear()
+    monkeypatch.setattr(httpx2, "create_ssl_context", create)
+    try:
+        for _ in range(3):
+            client = Http("peer", "https://peer.example", limiter=UnlimitedLimiter(), meter=NullMeter())
+            client.close()
+    finally:
+        http._trusted.cache_clear()
+    assert [(one.verify_mode, one.check_hostname) for one in made] == [(ssl.CERT_REQUIRED, True)]
