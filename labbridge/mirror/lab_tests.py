@@ -54,9 +54,12 @@ def merge_lab_test(practice: Practice, snapshot: LabTestSnapshot, as_of: datetim
     )
     if test.as_of is not None and as_of < test.as_of:
         return test, False
+    company_before = test.lab_company_id_external
     changed = created | fill_lab_test(test, snapshot)
     if test.lab_company_id_external and (not test.lab_company_name or "lab_company_id" in snapshot.present):
         name = _company_name(practice, snapshot, test.lab_company_id_external)
+        if not name and test.lab_company_id_external == company_before:
+            name = test.lab_company_name  # an order names the company by its id alone: what is known stays
         changed |= name != test.lab_company_name
         test.lab_company_name = name
     test.as_of = as_of
