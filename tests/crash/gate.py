@@ -91,7 +91,10 @@ class Gate:
         return f"http://127.0.0.1:{self._server.effective_port}"
 
     def close(self) -> None:
-        self._server.close()
+        self._server.task_dispatcher.shutdown()  # workers first: they still tell the loop that they are done
+        self._server.trigger.pull_trigger(
+            self._server.close
+        )  # closing in the loop's own thread ends it cleanly
         self._thread.join(5)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
