@@ -19,6 +19,8 @@ OPEN = {
     "rupa-connect": {Role.OWNER, Role.ADMINISTRATOR},
 }
 PUBLIC = {
+    "embed/<slug:slug>.js",  # a script that holds nothing but addresses
+    "order/return/<str:token>",  # an unguessable address without patient data
     "webhooks/rupa", "webhooks/caspio/<slug:slug>", "rupa/callback", "rupa/connected", "healthz", "readyz",
     "metrics", "sign-in", "sign-out", "accounts/code", "accounts/inactive", "accounts/passkeys/sign-in",
     "accounts/saml/<slug:slug>/metadata", "accounts/saml/<slug:slug>/login", "accounts/saml/<slug:slug>/acs",
