@@ -18,6 +18,7 @@ from django.utils import timezone
 from procrastinate import BaseRetryStrategy, JobContext, RetryDecision
 from procrastinate.contrib.django import app
 from procrastinate.jobs import Job
+from psycopg.errors import DeadlockDetected
 
 from labbridge.engine.bell import ring
 from labbridge.engine.retry import RetryPolicy
@@ -105,7 +106,7 @@ def task(
             job = context.job
             with structlog.contextvars.bound_contextvars(job_id=job.id, task=name):
                 try:
-                    function(**ids)
+                    _run(function, ids)
                 except Exception as error:  # noqa: BLE001  # whatever it was, its text may hold PHI
                     failure = _scrubbed(error)
                     again = _again(policy, failure, job)
@@ -131,6 +132,21 @@ def tell(note: OnFailure, reason: str, ids: dict[str, Any]) -> None:
             note(reason, **ids)
     except Exception as error:  # noqa: BLE001  # raised from here it would hide the failure, and its text may hold PHI
         log.error("engine.note_failed", exception_type=type(error).__name__)  # noqa: TRY400  # no traceback: it may quote data
+
+
+DEADLOCKS = 5  #: tries in one go; PostgreSQL has undone one of the two that waited for each other
+
+
+def _run(function: Callable[..., None], ids: dict[str, Any]) -> None:
+    """Run a task; one that PostgreSQL chose as the victim of a deadlock simply runs again, as tasks may."""
+    for attempt in range(1, DEADLOCKS + 1):
+        try:
+            function(**ids)
+        except OperationalError as error:
+            if attempt == DEADLOCKS or not isinstance(error.__cause__, DeadlockDetected):
+                raise
+        else:
+            return
 
 
 def every(cron: str) -> Callable[[Task], Task]:
