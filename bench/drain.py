@@ -51,6 +51,6 @@ def _drain(env: Mapping[str, str], what: str, count: int, subjects: int) -> dict
         env=dict(env), cwd=service.ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=False,
     )  # fmt: skip
     if done.returncode != 0:
-        raise RuntimeError(done.stderr[-4000:])
+        raise RuntimeError(f"ended with {done.returncode}: {done.stderr[-4000:]}")
     found: dict[str, float] = json.loads(done.stderr.splitlines()[-1])
     return found
