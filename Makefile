@@ -13,11 +13,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 WORKERS ?= 2
+SOAK_EVENTS ?= 100000
+SOAK_PRACTICES ?= 50
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 unexport PYTHONDONTWRITEBYTECODE  # compiled modules halve the time of every start
 unexport VIRTUAL_ENV  # whatever shell this is called from: the environment is ours
 
-.PHONY: help install demo test lint fmt bench lock check-env check-files chromium clean
+.PHONY: help install demo drill soak test screens pictures lint audit sbom fuzz snapshot client fmt bench lock check-env check-files chromium clean
 
 help:  ## This list
 	@sed -n 's/^\([a-z-]*\):[^#]*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -28,7 +30,14 @@ demo: $(INSTALLED)  ## Both peers simulated, a demo practice, a day of traffic; 
 	@exec $(BIN)/labbridge demo $(DEMO)
 
 test: lint chromium  ## Everything that CI runs: lint, then all tests with branch coverage
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --cov --cov-report= $(TESTS) < /dev/null
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --cov --cov-report= $(TESTS) < /dev/null
+
+screens: $(INSTALLED) chromium  ## Pictures of every screen of the console, in screens/
+	@rm -rf screens
+	SCREENS=1 $(BIN)/python -m pytest -q tests/browser < /dev/null
+
+pictures: $(INSTALLED) chromium  ## The pictures of docs/datapages.md and docs/recipes, made anew from the demo
+	@$(BIN)/python -m pytest -q tests/browser/pictures.py < /dev/null
 
 lint: $(INSTALLED) check-files  ## Style, types, layers, migrations
 	@$(BIN)/ruff check .
@@ -39,10 +48,33 @@ lint: $(INSTALLED) check-files  ## Style, types, layers, migrations
 	export LABBRIDGE_DATA_DIR
 	trap 'rm -rf "$$LABBRIDGE_DATA_DIR"' EXIT
 	$(BIN)/labbridge manage makemigrations --check --dry-run
+	$(BIN)/python -m tests.snapshot --check
+	$(MAKE) audit sbom
+
+audit: $(INSTALLED)  ## Known vulnerabilities in what the service is made of; what could not be looked up is said
+	@$(BIN)/python -m tests.supply requirements/service.txt
+
+sbom: build/sbom.cdx.json  ## Software bill of materials (CycloneDX) of the service, in build/
+	@echo "$<: $$($(BIN)/python -c 'import json; print(len(json.load(open("$<"))["components"]), "components")')"
+
+fuzz: $(INSTALLED)  ## Coverage-guided fuzzing of every reader, FUZZ_SECONDS each (60); `make test` runs a short form
+	@$(BIN)/python -m tests.fuzz
+
+snapshot: $(INSTALLED)  ## The tables as the migrations leave them, for a quick first start (database/snapshot.sql)
+	@$(BIN)/python -m tests.snapshot
+
+client: $(INSTALLED)  ## The Python client of the machine API, made anew from its OpenAPI document (clients/python/)
+	@$(BIN)/python -m tests.handover.client
 
 fmt: $(INSTALLED)  ## Format and mend what can be mended
 	@$(BIN)/ruff check --fix-only --exit-zero --quiet .
 	$(BIN)/ruff format .
+
+drill: $(INSTALLED)  ## Destroy a practice, restore its backup, make it whole from the peers; prints the figures
+	@$(BIN)/python -m pytest -q -s --no-header tests/backup/test_drill.py < /dev/null
+
+soak: $(INSTALLED)  ## SOAK_EVENTS (100000) for SOAK_PRACTICES (50) with losses, kills and a storm; one sweep sets it right
+	@$(BIN)/python -m tests.soak --events $(SOAK_EVENTS) --practices $(SOAK_PRACTICES) < /dev/null
 
 bench: $(INSTALLED)  ## The measurements of docs/performance.md
 	@$(BIN)/python -m bench $(BENCH)
@@ -54,7 +86,7 @@ lock: $(INSTALLED)  ## Compile requirements/ anew from pyproject.toml
 	echo uv | compile --constraint requirements/dev.txt - --output-file requirements/uv.txt
 
 clean:  ## Remove what can be made again, the demo's state too
-	rm -rf $(VENV) var/demo .coverage .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache screens
+	rm -rf $(VENV) var/demo .coverage .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build screens
 
 # -- not for calling by hand ---------------------------------------------------------------------------------
 
@@ -69,6 +101,11 @@ $(INSTALLED): requirements/dev.txt requirements/uv.txt pyproject.toml
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	$(BIN)/python -m compileall -q labbridge
 	touch $@
+
+# Checking it against CycloneDX's schema is nine tenths of the work, so it is made anew only when it would be another.
+build/sbom.cdx.json: requirements/service.txt pyproject.toml | $(INSTALLED)
+	@mkdir -p build
+	$(BIN)/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible --output-file $@ requirements/service.txt 2> /dev/null
 
 # Nothing of this machine may stand in the repository: no home directory, no registry but PyPI's absence.
 check-files:

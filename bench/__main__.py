@@ -5,7 +5,21 @@ from __future__ import annotations
 import argparse
 import importlib
 
-BENCHES = ("start", "intake", "drain", "calls", "catalogue")
+BENCHES = (
+    "start",
+    "intake",
+    "drain",
+    "least",
+    "scaling",
+    "clock",
+    "calls",
+    "catalogue",
+    "million",
+    "pages",
+    "rotation",
+    "feed",
+    "patients",
+)
 
 
 def main() -> None:

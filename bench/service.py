@@ -25,6 +25,21 @@ def scratch() -> Iterator[Path]:
         yield Path(folder)
 
 
+def kept() -> Path | None:
+    """The data directory that benches of a million use again: filling one takes minutes."""
+    named = os.environ.get("LABBRIDGE_BENCH_DATA")
+    return Path(named) if named else None
+
+
+@contextlib.contextmanager
+def kept_or_scratch(folder: Path | None) -> Iterator[Path]:
+    if folder is not None:
+        yield folder
+        return
+    with scratch() as place:
+        yield place
+
+
 @contextlib.contextmanager
 def database(folder: Path) -> Iterator[str]:
     """The embedded server of that data dir, kept running for the block; answers its address."""

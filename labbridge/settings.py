@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import binascii
 import contextlib
-import ipaddress
 import os
 import secrets
 from datetime import timedelta
@@ -26,6 +25,8 @@ from pydantic import (
     field_validator,
     model_validator,
 )
+
+from labbridge.addresses import is_loopback
 
 PREFIX = "LABBRIDGE_"
 SANDBOX_API = "https://api-sandbox.rupahealth.com"  #: rupa-api.md 2
@@ -54,6 +55,13 @@ def _comma_separated(value: object) -> object:
 CommaSeparated = Annotated[list[str], BeforeValidator(_comma_separated)]
 
 
+def _words(value: object) -> object:
+    return value.split() if isinstance(value, str) else value
+
+
+BlankSeparated = Annotated[list[str], BeforeValidator(_words)]  # addresses hold commas
+
+
 class Deployment(BaseModel):
     """The environment, typed. Field `x` is the variable `LABBRIDGE_X`."""
 
@@ -64,6 +72,9 @@ class Deployment(BaseModel):
     public_url: str = "http://127.0.0.1:8000"
     secret_key: str = ""
     encryption_keys: CommaSeparated = Field(default_factory=list)
+    key_adapter: str = ""
+    signing_keys: CommaSeparated = Field(default_factory=list)
+    anchor_path: Path | None = None
     bind: str = "127.0.0.1:8000"
     rupa_api_url: str = "https://api.rupahealth.com"
     rupa_authorize_url: str = "https://labs.rupahealth.com/oauth/authorize"
@@ -72,6 +83,7 @@ class Deployment(BaseModel):
     rupa_client_secret: str = ""
     rupa_webhook_signing_secret: CommaSeparated = Field(default_factory=list)
     rupa_calls_per_second: float = Field(default=5, gt=0, le=100)
+    healthie_api_url: str = ""  # "": Healthie is not asked
     rupa_file_hosts: CommaSeparated = Field(default_factory=list)
     rupa_sandbox: bool = False
     allow_http_peers: bool = False
@@ -83,6 +95,11 @@ class Deployment(BaseModel):
     web_threads: int = Field(default=8, ge=1, le=64)
     max_result_mb: int = Field(default=25, ge=1, le=200)
     log_level: str = "INFO"
+    alert_channels: BlankSeparated = Field(default_factory=list)
+    alert_ping_url: str = ""
+    backup_dir: Path | None = None
+    backup_hour: int = Field(default=2, ge=0, le=23)
+    backup_keep: int = Field(default=14, ge=1, le=1000)
 
     @model_validator(mode="before")
     @classmethod
@@ -92,12 +109,17 @@ class Deployment(BaseModel):
             return values
         return {"rupa_api_url": SANDBOX_API, "rupa_token_url": f"{SANDBOX_API}/oauth/token", **values}
 
-    @field_validator("data_dir")
+    @field_validator("data_dir", "anchor_path")
     @classmethod
-    def _absolute(cls, value: Path) -> Path:
-        return value.expanduser().absolute()
+    def _absolute(cls, value: Path | None) -> Path | None:
+        return None if value is None else value.expanduser().absolute()
 
-    @field_validator("public_url", "rupa_api_url", "rupa_authorize_url", "rupa_token_url")
+    @field_validator("backup_dir")
+    @classmethod
+    def _absolute_backups(cls, value: Path | None) -> Path | None:
+        return None if value is None else value.expanduser().absolute()
+
+    @field_validator("public_url", "rupa_api_url", "rupa_authorize_url", "rupa_token_url", "healthie_api_url")
     @classmethod
     def _no_trailing_slash(cls, value: str) -> str:
         return value.rstrip("/")
@@ -131,6 +153,14 @@ class Deployment(BaseModel):
             loopback_default = name == "public_url" and "public_url" not in self.model_fields_set
             if problem and not loopback_default:
                 raise ValueError(f"{PREFIX}{name.upper()} {problem}")
+        if self.healthie_api_url and (
+            problem := _transport_problem(self.healthie_api_url, allow_http=self.allow_http_peers)
+        ):
+            raise ValueError(f"{PREFIX}HEALTHIE_API_URL {problem}")
+        if self.alert_ping_url and (
+            problem := _transport_problem(self.alert_ping_url, allow_http=self.allow_http_peers)
+        ):
+            raise ValueError(f"{PREFIX}ALERT_PING_URL {problem}")
         if self.rupa_sandbox and "rupa_authorize_url" not in self.model_fields_set:
             # The sandbox's consent page is not documented (rupa-api.md 2), so it is never guessed.
             raise ValueError(f"{PREFIX}RUPA_SANDBOX also needs {PREFIX}RUPA_AUTHORIZE_URL: ask Rupa for it")
@@ -150,15 +180,6 @@ class Deployment(BaseModel):
         if not host or not port.isdecimal() or not 0 < int(port) < 65536:
             raise ValueError("must look like 127.0.0.1:8000")
         return value
-
-
-def is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _transport_problem(url: str, *, allow_http: bool) -> str | None:
@@ -242,8 +263,8 @@ def _kept_key(data_dir: Path, name: str, make: str) -> str:
         ) from error
 
 
-def parse_encryption_keys(texts: list[str]) -> list[bytes]:
-    """32-byte AES keys from base64 text; the first encrypts, all decrypt."""
+def parse_keys(texts: list[str], variable: str) -> list[bytes]:
+    """Keys of 32 bytes from base64 text; the first is used from now on, all can read what was written before."""
     keys = []
     for number, text in enumerate(texts, start=1):
         try:
@@ -252,21 +273,41 @@ def parse_encryption_keys(texts: list[str]) -> list[bytes]:
             key = b""
         if len(key) != 32:
             raise SettingsProblem(
-                f"LABBRIDGE_ENCRYPTION_KEYS: key {number} is not 32 bytes in base64. Make one with: "
-                "openssl rand -base64 32"
+                f"{variable}: key {number} is not 32 bytes in base64. Make one with: openssl rand -base64 32"
             )
         keys.append(key)
     return keys
 
 
+def wrapped_keys(texts: list[str]) -> list[bytes]:
+    """What a key management system gave for each key, from base64 text."""
+    try:
+        return [base64.b64decode(text, validate=True) for text in texts]
+    except (binascii.Error, ValueError):
+        raise SettingsProblem(f"{PREFIX}ENCRYPTION_KEYS: a wrapped key is not base64.") from None
+
+
 DEPLOYMENT = read_deployment(dict(os.environ))
 SECRET_KEY = DEPLOYMENT.secret_key or _kept_key(DEPLOYMENT.data_dir, "secret_key", secrets.token_urlsafe(50))
-ENCRYPTION_KEYS = parse_encryption_keys(
-    DEPLOYMENT.encryption_keys
-    or _kept_key(
-        DEPLOYMENT.data_dir, "encryption_keys", base64.b64encode(secrets.token_bytes(32)).decode()
-    ).split(",")
-)
+
+
+def _kept_keys(given: list[str], name: str) -> list[bytes]:
+    fresh = base64.b64encode(secrets.token_bytes(32)).decode()
+    return parse_keys(
+        given or _kept_key(DEPLOYMENT.data_dir, name, fresh).split(","), f"{PREFIX}{name.upper()}"
+    )
+
+
+if DEPLOYMENT.key_adapter:  # wrapped by a key management system: trust/keys.py has it open them
+    if not DEPLOYMENT.encryption_keys:
+        raise SettingsProblem(
+            f"{PREFIX}KEY_ADAPTER needs {PREFIX}ENCRYPTION_KEYS: `labbridge keys new` says how."
+        )
+    ENCRYPTION_KEYS = wrapped_keys(DEPLOYMENT.encryption_keys)
+else:
+    ENCRYPTION_KEYS = _kept_keys(DEPLOYMENT.encryption_keys, "encryption_keys")
+SIGNING_KEYS = _kept_keys(DEPLOYMENT.signing_keys, "signing_keys")  # seeds of Ed25519 (trust/chain.py)
+ANCHOR_PATH = DEPLOYMENT.anchor_path or DEPLOYMENT.data_dir / "anchors.jsonl"
 
 # --- Django -----------------------------------------------------------------------------------------------
 DEBUG = False
@@ -297,16 +338,23 @@ INSTALLED_APPS = [
     "allauth",
     "allauth.account",
     "allauth.mfa",
+    "django_htmx",
     "procrastinate.contrib.django",
     "labbridge.trust",
     "labbridge.engine",
+    "labbridge.outbox",
     "labbridge.practices",
+    "labbridge.alerts",
+    "labbridge.backup",
     "labbridge.inbox",
     "labbridge.mirror",
     "labbridge.filing",
     "labbridge.catalog",
     "labbridge.ordering",
+    "labbridge.billing",
+    "labbridge.analytics",
     "labbridge.reconcile",
+    "labbridge.handover",
     "labbridge.console",
 ]
 MIDDLEWARE = [
@@ -323,6 +371,7 @@ MIDDLEWARE = [
     "labbridge.accounts.middleware.SignInRequired",  # Django's LoginRequiredMiddleware
     "labbridge.accounts.middleware.Guard",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "labbridge.console.unopened.Unopened",
 ]
 TEMPLATES = [
     {
@@ -333,6 +382,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "labbridge.console.surroundings.surroundings",
             ]
         },
     }
@@ -408,7 +458,15 @@ ACCOUNT_LOGIN_METHODS = {"username"}
 ACCOUNT_SIGNUP_FIELDS = ["username*", "password1*"]  # nobody signs up; it says what a person consists of
 ACCOUNT_EMAIL_VERIFICATION = "none"  # people are added by an administrator
 ACCOUNT_SESSION_REMEMBER = False
-ACCOUNT_FORMS = {"login": "labbridge.accounts.forms.SignInForm"}
+ACCOUNT_RATE_LIMITS = {  # beside allauth's own, which stay: of callers of the machine API without a usable key
+    "api_key": "30/m/key",
+    "api_key_told": "1/h/key",  # an entry of the audit is for good: one guesser may not fill it
+}
+ACCOUNT_FORMS = {
+    "login": "labbridge.accounts.forms.SignInForm",
+    "change_password": "labbridge.accounts.forms.PasswordForm",
+    "reauthenticate": "labbridge.accounts.forms.ConfirmForm",
+}
 MFA_ADAPTER = "labbridge.accounts.adapters.MfaAdapter"
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_FORMS = {
@@ -430,11 +488,15 @@ SESSION_COOKIE_HTTPONLY = True
 CSRF_COOKIE_HTTPONLY = True
 _OVER_HTTPS = _PUBLIC.scheme == "https"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _OVER_HTTPS
+if _OVER_HTTPS:  # browsers take cookies of these names from this very host only, over https
+    SESSION_COOKIE_NAME, CSRF_COOKIE_NAME = "__Host-sessionid", "__Host-csrftoken"
 SECURE_HSTS_SECONDS = 31536000 if _OVER_HTTPS else 0
-SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if _OVER_HTTPS else None
-# Whose word about the client's address counts: TLS ends at a proxy of ours, which adds one X-Forwarded-For entry.
+# Whose word about the client counts: TLS ends at a proxy of ours, which adds one X-Forwarded-For entry.
 ALLAUTH_TRUSTED_PROXY_COUNT = (
     int(_OVER_HTTPS) if DEPLOYMENT.trusted_proxies is None else DEPLOYMENT.trusted_proxies
+)
+SECURE_PROXY_SSL_HEADER = (
+    ("HTTP_X_FORWARDED_PROTO", "https") if _OVER_HTTPS and ALLAUTH_TRUSTED_PROXY_COUNT else None
 )
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
@@ -451,7 +513,17 @@ CONTENT_SECURITY_POLICY = {
 
 # --- the job engine ---------------------------------------------------------------------------------------
 PROCRASTINATE_AUTODISCOVER_MODULE_NAME = ""  # one literal list of task modules instead (engine/app.py)
-PROCRASTINATE_IMPORT_PATHS = ["labbridge.handlers.jobs", "labbridge.handlers.schedule"]
+PROCRASTINATE_IMPORT_PATHS = [
+    "labbridge.handlers.jobs",
+    "labbridge.handlers.mapping",
+    "labbridge.handlers.schedule",
+    "labbridge.backup.jobs",
+    "labbridge.reconcile.watch.jobs",
+    "labbridge.reconcile.preparing",
+    "labbridge.reconcile.applied",
+    "labbridge.reconcile.schedule",
+    "labbridge.handover.jobs",
+]
 
 # --- logs: JSON lines with allow-listed keys only (trust/logs.py) ------------------------------------------
 LOGGING_CONFIG = "labbridge.trust.logs.configure"

@@ -30,13 +30,20 @@ from typing import Any
 import httpx2
 import pytest
 import structlog
+from typer.testing import CliRunner
 from waitress.server import create_server
 
 from labbridge.simulators import caspio as caspio_simulator
 from labbridge.simulators import rupa as rupa_simulator
+from tests.ear import Ear
 from tests.world import PRACTICE_TOML
 
 SIGNING_SECRET = "whsec_tests"  # as tests/settings.py has it
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Those that wait for real processes first: what the other worker does meanwhile costs no time of its own."""
+    items.sort(key=lambda item: item.get_closest_marker("crash") is None)
 
 
 # -- the database ----------------------------------------------------------------------------------------
@@ -61,6 +68,24 @@ def _logs_to_standard_output() -> Iterator[None]:
     structlog.configure(logger_factory=structlog.PrintLoggerFactory())
 
 
+@pytest.fixture(autouse=True)
+def _index_key_without_a_database() -> None:
+    """Search hashes are computed in tests of pure functions too."""
+    from labbridge.trust.keys import keyring
+
+    keyring().use_first_index_key()
+
+
+@pytest.fixture(autouse=True)
+def _no_data_keys_of_another_test() -> Iterator[None]:
+    """A test's rollback takes its data keys back."""
+    from labbridge.trust.envelope import data_keys
+
+    data_keys.forget()
+    yield
+    data_keys.forget()
+
+
 def empty_database() -> None:
     """Delete every row, the engine's too, in one transaction: foreign keys are looked at when it commits."""
     from django.db import connection, transaction
@@ -70,6 +95,7 @@ def empty_database() -> None:
             "SELECT relname FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace"
         )
         tables = [name for (name,) in cursor.fetchall() if name not in KEPT_TABLES]
+        cursor.execute("SET LOCAL labbridge.retention = 'on'")  # the audit lets nobody else remove its rows
         cursor.execute(";".join(f'DELETE FROM "{name}"' for name in tables))
 
 
@@ -197,6 +223,29 @@ def rupa_sim(tmp_path: Path) -> Iterator[RunningRupa]:
         yield running
         running.http.close()
     app.close()
+
+
+@pytest.fixture
+def labbridge() -> Callable[..., Any]:
+    from labbridge.cli import app
+
+    def run(*arguments: str, answer: str | None = None) -> Any:
+        """The result of one command; an exception that would have been a traceback fails the test."""
+        done = CliRunner().invoke(app, list(arguments), input=answer)
+        if done.exception is not None and not isinstance(done.exception, SystemExit):
+            raise done.exception
+        assert "Traceback" not in done.output
+        return done
+
+    return run
+
+
+@pytest.fixture
+def ear() -> Iterator[Ear]:
+    """A channel for alerts: `.url` is its address, `.heard` what it was told."""
+    one = Ear()
+    yield one
+    one.close()
 
 
 # -- the service between them ----------------------------------------------------------------------------

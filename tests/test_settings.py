@@ -21,8 +21,7 @@ from labbridge.settings import (
     SettingsProblem,
     _databases,
     _kept_key,
-    is_loopback,
-    parse_encryption_keys,
+    parse_keys,
     read_deployment,
 )
 
@@ -34,6 +33,8 @@ SAMPLES = {
     "PUBLIC_URL": "https://labs.example",
     "SECRET_KEY": "s" * 40,
     "ENCRYPTION_KEYS": f"{KEY},{KEY}",
+    "SIGNING_KEYS": KEY,
+    "ANCHOR_PATH": "/mnt/elsewhere/anchors.jsonl",
     "BIND": "0.0.0.0:9000",
     "RUPA_API_URL": "https://api.example",
     "RUPA_AUTHORIZE_URL": "https://app.example/authorize",
@@ -43,16 +44,23 @@ SAMPLES = {
     "RUPA_WEBHOOK_SIGNING_SECRET": "new,old",
     "RUPA_CALLS_PER_SECOND": "7.5",
     "RUPA_FILE_HOSTS": "files.example",
+    "HEALTHIE_API_URL": "https://api.healthie.example/graphql",
     "RUPA_SANDBOX": "1",
     "ALLOW_HTTP_PEERS": "true",
     "CASPIO_HOSTS": "db.example",
     "ALLOWED_HOSTS": "other.example",
     "TRUSTED_PROXIES": "2",
     "METRICS_TOKEN": "token",
+    "KEY_ADAPTER": "our_kms:make",
     "WORKER_CONCURRENCY": "3",
     "WEB_THREADS": "2",
     "MAX_RESULT_MB": "10",
     "LOG_LEVEL": "debug",
+    "ALERT_CHANNELS": "mailtos://user:pass@mail.example?to=a@x.example,b@x.example json://hook.example",
+    "ALERT_PING_URL": "https://watch.example/ping",
+    "BACKUP_DIR": "/tmp/backups",
+    "BACKUP_HOUR": "3",
+    "BACKUP_KEEP": "7",
 }
 
 
@@ -79,6 +87,7 @@ def test_every_setting_is_read_from_the_environment():
     assert deployment.rupa_calls_per_second == 7.5
     assert deployment.log_level == "DEBUG"
     assert deployment.rupa_sandbox is deployment.allow_http_peers is True
+    assert len(deployment.alert_channels) == 2
     assert (deployment.worker_concurrency, deployment.web_threads, deployment.max_result_mb) == (3, 2, 10)
 
 
@@ -135,14 +144,6 @@ def test_plain_http_is_refused_everywhere_and_allowed_on_loopback_only_when_aske
 
 
 @pytest.mark.parametrize(
-    ("host", "loopback"),
-    [("localhost", True), ("127.8.9.1", True), ("::1", True), ("10.0.0.1", False), ("labs.example", False)],
-)
-def test_what_is_loopback(host: str, loopback: bool):
-    assert is_loopback(host) is loopback
-
-
-@pytest.mark.parametrize(
     ("variables", "words"),
     [
         ({"BIND": "8000"}, "127.0.0.1:8000"),
@@ -183,10 +184,10 @@ def test_no_sentence_repeats_a_value(name: str, value: str):
 
 
 def test_keys_are_32_bytes_in_base64_and_the_sentence_tells_which_is_not():
-    assert parse_encryption_keys([KEY]) == [b"0123456789abcdef0123456789abcdef"]
+    assert parse_keys([KEY], "LABBRIDGE_ENCRYPTION_KEYS") == [b"0123456789abcdef0123456789abcdef"]
     for wrong in ("c2hvcnQ=", "not base64!", "é", ""):
         with pytest.raises(SettingsProblem) as caught:
-            parse_encryption_keys([KEY, wrong])
+            parse_keys([KEY, wrong], "LABBRIDGE_ENCRYPTION_KEYS")
         assert "key 2 is not 32 bytes" in str(caught.value)
         assert not wrong or wrong not in str(caught.value)
 

@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
+import stamina
+from psycopg.errors import InsufficientPrivilege
 
 ROOT = Path(__file__).resolve().parents[1]
 SIGNING_SECRET = "whsec_world"
@@ -66,12 +68,12 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
-def wait_for(condition: Callable[[], bool], what: str, seconds: float = 60) -> None:
+def wait_for(condition: Callable[[], bool], what: str, seconds: float = 60, *, every: float = 0.05) -> None:
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         if condition():
             return
-        time.sleep(0.05)
+        time.sleep(every)
     raise AssertionError(f"{what} did not happen within {seconds} s")
 
 
@@ -289,3 +291,14 @@ def sha256(content: bytes) -> str:
 
 def basic(text: str) -> str:
     return base64.b64encode(text.encode()).decode()
+
+
+def drop_database(execute: Callable[[str], object], name: str) -> None:
+    """Drop it with whoever is connected; an autovacuum at work there, which is not ours to end, is waited for."""
+
+    def is_vacuum(error: Exception) -> bool:
+        return isinstance(error.__cause__ or error, InsufficientPrivilege)
+
+    for attempt in stamina.retry_context(on=is_vacuum, attempts=60, timeout=60, wait_initial=0.2, wait_max=1):
+        with attempt:
+            execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')

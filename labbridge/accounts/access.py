@@ -8,14 +8,15 @@ from functools import wraps
 from typing import Concatenate, ParamSpec, cast
 
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest
+from django.http.response import HttpResponseBase
 
 from labbridge.accounts.models import Membership
 from labbridge.accounts.roles import PERMISSIONS, allows
 from labbridge.practices.models import Practice
 
 P = ParamSpec("P")
-View = Callable[Concatenate[HttpRequest, P], HttpResponse]
+View = Callable[Concatenate[HttpRequest, P], HttpResponseBase]
 
 DIRECTORY_PRACTICE = "directory_practice"  # session: the practice whose directory vouched for this person
 _KEPT = "_labbridge_access"
@@ -24,6 +25,7 @@ _KEPT = "_labbridge_access"
 @dataclass(frozen=True)
 class Access:
     memberships: tuple[Membership, ...]
+    user_name: str = ""
 
     def practices(self, permission: str) -> list[Practice]:
         """The practices at which this person has the permission."""
@@ -64,7 +66,7 @@ def access_of(request: HttpRequest) -> Access:
     vouched = request.session.get(DIRECTORY_PRACTICE)
     if vouched:
         found = found.filter(practice_id=vouched)
-    access = Access(tuple(found))
+    access = Access(tuple(found), request.user.get_username())
     request.__dict__[_KEPT] = access
     return access
 
@@ -76,7 +78,7 @@ def require(permission: str) -> Callable[[View[P]], View[P]]:
 
     def decorate(view: View[P]) -> View[P]:
         @wraps(view)
-        def guarded(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+        def guarded(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
             access, slug = access_of(request), kwargs.get("slug")
             if isinstance(slug, str):
                 access.practice(permission, slug)

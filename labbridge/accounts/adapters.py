@@ -9,16 +9,19 @@ from allauth.account.adapter import DefaultAccountAdapter
 from allauth.mfa.adapter import DefaultMFAAdapter
 from allauth.mfa.models import Authenticator
 from allauth.mfa.stages import AuthenticateStage
+from django.contrib.auth import get_user_model
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.sessions.models import Session
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
 from labbridge.accounts import proof
+from labbridge.accounts.access import DIRECTORY_PRACTICE
 from labbridge.accounts.middleware import SEEN, STARTED
-from labbridge.trust.keys import keyring
+from labbridge.practices.models import Practice
+from labbridge.trust.audit import Actor, address_of, record
+from labbridge.trust.keys import SECOND_FACTOR, keyring
 
-PLACE = b"second factor"
 QUIET = {
     "account/messages/logged_in.txt",
     "account/messages/logged_out.txt",
@@ -36,6 +39,13 @@ class AskSecondFactor(AuthenticateStage):
         return response, go_on
 
 
+def _vouching(request: HttpRequest) -> str:
+    """The practice whose directory vouches for this session; "" when the person signed in by themselves."""
+    vouched = request.session.get(DIRECTORY_PRACTICE)
+    practice = Practice.objects.filter(pk=vouched).first() if vouched else None
+    return practice.slug if practice else ""
+
+
 class AccountAdapter(DefaultAccountAdapter):
     error_messages: ClassVar = {
         **DefaultAccountAdapter.error_messages,
@@ -51,8 +61,29 @@ class AccountAdapter(DefaultAccountAdapter):
 
     def login(self, request: HttpRequest, user: AbstractBaseUser) -> None:
         super().login(request, user)
+        self._record("session.open", request, user)
         request.session[STARTED] = request.session[SEEN] = time.time()
         Session.objects.filter(expire_date__lt=timezone.now()).delete()  # nobody else sweeps them up
+
+    def logout(self, request: HttpRequest) -> None:
+        if request.user.is_authenticated:
+            self._record("session.close", request, request.user)
+        super().logout(request)
+
+    def authentication_failed(self, request: HttpRequest, **credentials: Any) -> None:  # any: allauth's shape
+        """What was typed is kept only when it names somebody: people type passwords into the wrong field."""
+        super().authentication_failed(request, **credentials)
+        typed = str(credentials.get("username", ""))
+        user = get_user_model().objects.filter(username__iexact=typed).first() if typed else None
+        record(
+            "session.refuse", actor=Actor("nobody", source=address_of(request)), outcome="refused",
+            subject=f"user:{user.pk}" if user else "", name=user.get_username() if user else "",
+        )  # fmt: skip
+
+    @staticmethod
+    def _record(action: str, request: HttpRequest, user: AbstractBaseUser) -> None:
+        actor = Actor("person", str(user.pk), user.get_username(), address_of(request))
+        record(action, actor=actor, practice=_vouching(request))
 
     def is_reauthentication_required(self, *, app: str, **_more: Any) -> bool:  # any: allauth's shape
         """The password was asked a moment ago when somebody sets up their first factor."""
@@ -75,10 +106,10 @@ class AccountAdapter(DefaultAccountAdapter):
 
 class MfaAdapter(DefaultMFAAdapter):
     def encrypt(self, text: str) -> str:
-        return keyring().seal(text.encode(), PLACE).hex()
+        return keyring().seal(text.encode(), SECOND_FACTOR).hex()
 
     def decrypt(self, encrypted_text: str) -> str:
-        return keyring().open(bytes.fromhex(encrypted_text), PLACE).decode()
+        return keyring().open(bytes.fromhex(encrypted_text), SECOND_FACTOR).decode()
 
     def can_delete_authenticator(self, authenticator: Authenticator) -> bool:
         """Never the last one: a second factor is required of all."""

@@ -16,7 +16,8 @@ from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser
 
 from labbridge.accounts.people import PersonProblem
-from labbridge.settings import Deployment, is_loopback
+from labbridge.addresses import is_loopback
+from labbridge.settings import Deployment
 
 STEP_SECONDS = 30
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from allauth.account.forms import LoginForm
+from allauth.account.forms import ChangePasswordForm, LoginForm
+from allauth.account.forms import ReauthenticateForm as ConfirmPasswordForm
 from allauth.mfa.adapter import get_adapter
 from allauth.mfa.base.forms import AuthenticateForm, ReauthenticateForm
 from allauth.mfa.totp.forms import ActivateTOTPForm
@@ -28,6 +29,23 @@ class SignInForm(LoginForm):
         _plain(self.fields["login"], "User name")
         _plain(self.fields["password"], "Password")
         self.fields["login"].widget.attrs["autofocus"] = True
+
+
+class PasswordForm(ChangePasswordForm):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.label_suffix = ""
+        _plain(self.fields["oldpassword"], "Your password now")
+        _plain(self.fields["password1"], "The new one")
+        _plain(self.fields["password2"], "The new one again")
+
+
+class ConfirmForm(ConfirmPasswordForm):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.label_suffix = ""
+        _plain(self.fields["password"], "Password")
+        self.fields["password"].widget.attrs["autofocus"] = True
 
 
 class _CodeOnce(forms.Form):

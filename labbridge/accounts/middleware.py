@@ -13,24 +13,29 @@ from django.contrib import messages
 from django.contrib.auth import logout
 from django.contrib.auth.middleware import LoginRequiredMiddleware
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponseBase, HttpResponseRedirect
-from django.urls import reverse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
+from django.urls import Resolver404, resolve, reverse
+from django.utils.cache import add_never_cache_headers
 
 from labbridge.accounts import directory, proof
+from labbridge.accounts.roles import ROUTES
+from labbridge.trust.audit import Outcome, person, record
 
 STARTED, SEEN = "started_at", "seen_at"  # session: seconds since the epoch
 TOUCH_SECONDS = 30  #: how exactly the last request is remembered; a session never idles longer than the limit
+QUIET = "X-Labbridge-Quiet"  #: a page that looks for news by itself says so: that is no activity of a person
 
 Answer = Callable[[HttpRequest], HttpResponseBase]
 
 SIGN_OUT = {"account_logout", "sign-out"}
 ENROL = SIGN_OUT | {"mfa_index", "mfa_activate_totp", "mfa_add_webauthn"}
 SHOW_FACTOR = SIGN_OUT | {"mfa_reauthenticate", "mfa_reauthenticate_webauthn"}
+PROVING = {"account_reauthenticate", "mfa_reauthenticate", "mfa_reauthenticate_webauthn"}
 PROOFS = {"mfa_activate_totp", "mfa_deactivate_totp", "mfa_add_webauthn", "mfa_remove_webauthn",
           "mfa_edit_webauthn", "mfa_view_recovery_codes", "mfa_generate_recovery_codes",
           "mfa_download_recovery_codes", "account_change_password"}  # fmt: skip
 #: Pages about oneself, open to every role.
-OWN = ENROL | SHOW_FACTOR | PROOFS | {"mfa_list_webauthn", "account_reauthenticate", "continue"}
+OWN = ENROL | SHOW_FACTOR | PROOFS | {"mfa_list_webauthn", "account_reauthenticate", "continue", "here"}
 AFTER_ENROLMENT = "after_enrolment"  # session: where the person wanted to go
 
 
@@ -63,30 +68,47 @@ class SessionLimits:
         if sentence:
             logout(request)
             messages.info(request, sentence)
-        elif STARTED not in session or now - seen >= TOUCH_SECONDS:
+        elif STARTED not in session or (now - seen >= TOUCH_SECONDS and QUIET not in request.headers):
             session[STARTED], session[SEEN] = started, now
 
 
 class SignInRequired(LoginRequiredMiddleware):
     """Sends strangers to the sign-in page; those who come to order, straight to their practice's directory."""
 
-    def handle_no_permission(
+    def handle_no_permission(  # type: ignore[override]  # Django's stub knows of redirects only
         self, request: HttpRequest, view_func: Callable[..., Any]
-    ) -> HttpResponseRedirect:
+    ) -> HttpResponseBase:
+        if "HX-Request" in request.headers:  # the sign-in page is no part of the page that asked
+            return HttpResponse(status=401, headers={"HX-Refresh": "true"})
         address = directory.address_for(request) if request.method == "GET" else ""
         if address:
             return HttpResponseRedirect(address)
         return super().handle_no_permission(request, view_func)
 
 
+_PERSONAL = "_labbridge_personal"
+
+
 class Guard:
-    """Second factor for all, and no page without a permission: deny unless the view says who may see it."""
+    """Second factor for all, no page without a permission, and no page of a signed-in person in any cache.
+
+    Both the table of addresses and the view itself must name the permission, and the same one.
+    """
 
     def __init__(self, get_response: Answer) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        return self.get_response(request)
+        before = proof.last_proof(request) if _proves_again(request) else None
+        answer = self.get_response(request)
+        if before is not None:
+            outcome = Outcome.DONE if proof.last_proof(request) > before else Outcome.REFUSED
+            record("session.step_up", actor=person(request), outcome=outcome)
+        # A public page shows who is signed in, too. By the cookie: webhooks have none, and it costs no look-up.
+        named = settings.SESSION_COOKIE_NAME in request.COOKIES and not answer.has_header("Cache-Control")
+        if request.__dict__.get(_PERSONAL) or request.resolver_match is None or named:
+            add_never_cache_headers(answer)
+        return answer
 
     def process_view(
         self, request: HttpRequest, view: Callable[..., Any], _args: Any, _kwargs: Any
@@ -94,14 +116,35 @@ class Guard:
         user = request.user if getattr(view, "login_required", True) else None
         if user is None or not user.is_authenticated:
             return None  # a public page, or SignInRequired has spoken
+        request.__dict__[_PERSONAL] = True
         name = (request.resolver_match and request.resolver_match.url_name) or ""
         if not proof.proved_twice(request):
             return _towards_second_factor(request, name)
         if name in PROOFS and not proof.may_change_proofs(request):
             raise PermissionDenied("Sign in with your password to change how you sign in.")
-        if name not in OWN and not hasattr(view, "permission"):
+        if name not in OWN and getattr(view, "permission", None) != ROUTES.get(name, ""):
+            self.process_exception(request, PermissionDenied())
             raise PermissionDenied
         return None
+
+    def process_exception(self, request: HttpRequest, error: Exception) -> None:
+        """What a signed-in person was not let into is recorded, by the name of the page: addresses may hold ids."""
+        if isinstance(error, PermissionDenied) and request.user.is_authenticated:
+            match = request.resolver_match
+            record(
+                "access.refuse", actor=person(request), practice=match.kwargs.get("slug", "") if match else "",
+                outcome=Outcome.REFUSED, page=(match and match.url_name) or "",
+            )  # fmt: skip
+
+
+def _proves_again(request: HttpRequest) -> bool:
+    """Whether this is the sending of a form by which a signed-in person proves again who they are."""
+    if request.method != "POST" or not request.user.is_authenticated:
+        return False
+    try:
+        return resolve(request.path_info).url_name in PROVING
+    except Resolver404:
+        return False
 
 
 def _towards_second_factor(request: HttpRequest, name: str) -> HttpResponseBase | None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import uuid
 from datetime import datetime, timedelta
 from typing import ClassVar
 
@@ -70,3 +71,7 @@ class SigningKey(models.Model):
 
     def __str__(self) -> str:
         return f"signing key of {self.practice.slug}"
+
+    @property
+    def sealed_for(self) -> uuid.UUID:
+        return self.practice_id

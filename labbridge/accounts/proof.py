@@ -12,7 +12,8 @@ from allauth.account.internal.flows.login import get_authentication_records, rec
 from allauth.account.internal.flows.reauthentication import get_reauthentication_flows
 from allauth.mfa.models import Authenticator
 from django.contrib.auth.base_user import AbstractBaseUser
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponseRedirect
+from django.http.response import HttpResponseBase
 from django.urls import reverse
 
 from labbridge.accounts.access import DIRECTORY_PRACTICE
@@ -20,7 +21,7 @@ from labbridge.accounts.models import Membership
 from labbridge.practices.models import Practice
 
 P = ParamSpec("P")
-View = Callable[Concatenate[HttpRequest, P], HttpResponse]
+View = Callable[Concatenate[HttpRequest, P], HttpResponseBase]
 
 FRESH_SECONDS = 300  #: a proof is good for grave actions for so long
 DIRECTORY = "directory"  # our word among allauth's methods (password, mfa)
@@ -89,9 +90,13 @@ def may_change_proofs(request: HttpRequest) -> bool:
 
 
 def freshly_proved(request: HttpRequest, now: float | None = None) -> bool:
-    moments = [record["at"] for record in _records(request)]
     moment = time.time() if now is None else now
-    return bool(moments) and moment - max(moments) < FRESH_SECONDS
+    return moment - last_proof(request) < FRESH_SECONDS
+
+
+def last_proof(request: HttpRequest) -> float:
+    """When this session last proved who it is, in seconds since the epoch; 0 when it never did."""
+    return max((record["at"] for record in _records(request)), default=0.0)
 
 
 def proof_address(request: HttpRequest, back: str) -> str:
@@ -111,7 +116,7 @@ def step_up(view: View[P]) -> View[P]:
     """
 
     @wraps(view)
-    def guarded(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+    def guarded(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
         if not freshly_proved(request):
             return HttpResponseRedirect(proof_address(request, request.get_full_path()))
         return view(request, *args, **kwargs)

@@ -14,9 +14,7 @@ from django.contrib.sessions.backends.db import SessionStore as DatabaseStore
 from django.contrib.sessions.models import Session
 from django.utils import timezone
 
-from labbridge.trust.keys import CannotOpen, keyring
-
-PLACE = b"session"
+from labbridge.trust.keys import SESSION, CannotOpen, keyring
 
 
 def stored_key(key: str) -> str:
@@ -51,12 +49,12 @@ class SessionStore(DatabaseStore):
             Session.objects.filter(session_key=stored_key(key)).delete()
 
     def encode(self, session_dict: dict[str, Any]) -> str:
-        return base64.b64encode(keyring().seal(orjson.dumps(session_dict), PLACE)).decode()
+        return base64.b64encode(keyring().seal(orjson.dumps(session_dict), SESSION)).decode()
 
     def decode(self, session_data: bytes | str) -> dict[str, Any]:
         """An unreadable session (its key was rotated away) is an ended one."""
         try:
-            opened: dict[str, Any] = orjson.loads(keyring().open(base64.b64decode(session_data), PLACE))
+            opened: dict[str, Any] = orjson.loads(keyring().open(base64.b64decode(session_data), SESSION))
         except (ValueError, CannotOpen):
             return {}
         return opened

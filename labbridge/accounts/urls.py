@@ -21,6 +21,7 @@ urlpatterns = [
     path("accounts/password", account.password_change, name="account_change_password"),
     path("accounts/", views.Proofs.as_view(), name="mfa_index"),
     path("accounts/continue", views.go_on, name="continue"),
+    path("accounts/here", views.here, name="here"),
     path("accounts/code", views.EnterCode.as_view(), name="mfa_authenticate"),
     path("accounts/confirm/code", mfa.reauthenticate, name="mfa_reauthenticate"),
     path("accounts/app/add", views.SetUpApp.as_view(), name="mfa_activate_totp"),

@@ -9,20 +9,24 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 from allauth.account.views import LoginView
 from allauth.mfa.adapter import get_adapter
 from allauth.mfa.base.views import AuthenticateView, IndexView
+from allauth.mfa.models import Authenticator
 from allauth.mfa.totp.views import ActivateTOTPView
 from allauth.mfa.webauthn.views import AddWebAuthnView, RemoveWebAuthnView
 from django import forms
+from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.urls import Resolver404, resolve, reverse
+from django.utils.decorators import method_decorator
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET
 
-from labbridge.accounts import proof, saml
+from labbridge.accounts import first, proof, saml
 from labbridge.accounts.demo import demo_code, only_simulators
 from labbridge.accounts.directory import same_site_path
 from labbridge.accounts.middleware import AFTER_ENROLMENT
 from labbridge.practices.models import Practice
+from labbridge.trust.audit import person, record
 
 Context = dict[str, Any]  # any: what templates read
 
@@ -37,7 +41,16 @@ def passkeys_possible(request: HttpRequest) -> bool:
     return False
 
 
+@method_decorator(login_not_required, name="dispatch")
 class SignIn(LoginView):
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if (
+            first.nobody_yet() and not Practice.objects.exists()
+        ):  # a practice may have a directory to sign in by
+            return redirect("start-owner")
+        response: HttpResponse = super().dispatch(request, *args, **kwargs)
+        return response
+
     def get_context_data(self, **kwargs: Any) -> Context:
         more = {
             "directories": _directories(self.request),
@@ -88,14 +101,21 @@ class Proofs(IndexView):
             "enrolling": not proof.has_factor(self.request.user),
             "passkeys": passkeys_possible(self.request),
             "password": self.request.user.has_usable_password(),
+            "app_stays": self._app_stays(),
         }
         return {**super().get_context_data(**kwargs), **more}
+
+    def _app_stays(self) -> bool:
+        """Whether the app is the only second step: it cannot be removed then."""
+        app = Authenticator.objects.filter(user_id=self.request.user.pk, type=Authenticator.Type.TOTP).first()
+        return app is not None and not get_adapter().can_delete_authenticator(app)
 
 
 class SetUpApp(ActivateTOTPView):
     def form_valid(self, form: forms.Form) -> HttpResponse:
         response: HttpResponse = super().form_valid(form)
         proof.note_factor(self.request, "totp")
+        record("proof.change", actor=person(self.request), change="authenticator app added")
         return response
 
 
@@ -103,6 +123,7 @@ class SetUpPasskey(AddWebAuthnView):
     def form_valid(self, form: forms.Form) -> HttpResponse:
         response: HttpResponse = super().form_valid(form)
         proof.note_factor(self.request, "webauthn")
+        record("proof.change", actor=person(self.request), change="passkey added")
         return response
 
 
@@ -111,6 +132,7 @@ class RemovePasskey(RemoveWebAuthnView):
         if not get_adapter().can_delete_authenticator(self.get_object()):
             return render(self.request, "accounts/last_factor.html", status=409)
         removed: HttpResponse = super().form_valid(form)
+        record("proof.change", actor=person(self.request), change="passkey removed")
         return removed
 
 
@@ -119,3 +141,9 @@ class RemovePasskey(RemoveWebAuthnView):
 def go_on(request: HttpRequest) -> HttpResponse:
     """After setting up: where the person wanted to go in the first place."""
     return HttpResponseRedirect(same_site_path(request.session.pop(AFTER_ENROLMENT, "")))
+
+
+@require_GET
+def here(_request: HttpRequest) -> HttpResponse:
+    """The person is at work on a page that asks for nothing: their session goes on (`labbridge.js`)."""
+    return HttpResponse(status=204)

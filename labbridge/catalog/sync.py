@@ -8,11 +8,11 @@ from datetime import datetime
 
 from django.db import transaction
 
-from labbridge.mirror.lab_tests import fill_lab_test, merge_company
-from labbridge.mirror.models import LabCompany, LabTest
-from labbridge.peers.rupa.client import Rupa
+from labbridge.mirror.lab_tests import changes_of, fill_lab_test, keep_changes, merge_company, seen
+from labbridge.mirror.models import LabCompany, LabTest, LabTestChange
+from labbridge.peers.lab import LabPeer
 from labbridge.peers.rupa.types import LabCompanySnapshot, LabTestSnapshot
-from labbridge.practices.clients import rupa, rupa_connection
+from labbridge.practices.clients import lab, rupa_connection
 from labbridge.practices.models import Practice
 
 Progress = Callable[[int], None]
@@ -50,7 +50,7 @@ def read_catalog(practice: Practice, progress: Progress = lambda _read: None) ->
 
     Raises PeerError.
     """
-    with rupa(rupa_connection(practice), "catalog") as client:
+    with lab(rupa_connection(practice), "catalog") as client:
         companies = list(client.lab_companies())
         started = client.now()  # Rupa's clock, which is not known before its first answer
         return Listing(companies, _read_tests(client, progress), started)
@@ -67,7 +67,7 @@ def keep_catalog(practice: Practice, listing: Listing, *, force: bool = False) -
     return changed
 
 
-def _read_tests(client: Rupa, progress: Progress) -> list[LabTestSnapshot]:
+def _read_tests(client: LabPeer, progress: Progress) -> list[LabTestSnapshot]:
     tests = []
     for test in client.lab_tests():
         tests.append(test)
@@ -83,25 +83,32 @@ def merge_tests(practice: Practice, snapshots: Iterable[LabTestSnapshot], as_of:
     names = dict(LabCompany.objects.filter(practice=practice).values_list("external_id", "name"))
     new: dict[str, LabTest] = {}
     changed: dict[str, LabTest] = {}
-    seen: list[LabTest] = []
+    unchanged: list[LabTest] = []
+    news: list[LabTestChange] = []
+    told = set[str]()
     for snapshot in snapshots:
         test = new.get(snapshot.id) or held.get(snapshot.id)
         if test is None:
             test = new[snapshot.id] = LabTest(practice=practice, external_id=snapshot.id)
         elif test.as_of is not None and as_of < test.as_of:
             continue
+        before = None if snapshot.id not in held else seen(test)
         differs = fill_lab_test(test, snapshot)
         differs |= _name_company(test, names.get(test.lab_company_id_external), snapshot)
         test.as_of = as_of
+        if held and (before is not None or snapshot.id not in told):  # a first reading is no news
+            news += changes_of(test, before, as_of)
+            told.add(snapshot.id)
         if snapshot.id in held and differs:
             changed[snapshot.id] = test
         elif snapshot.id in held:
-            seen.append(test)
+            unchanged.append(test)
     fields = [field.name for field in LabTest._meta.concrete_fields if not field.primary_key]
     # One that an event has brought in the meantime is newer than this listing.
     LabTest.objects.bulk_create(new.values(), batch_size=500, ignore_conflicts=True)
     LabTest.objects.bulk_update(changed.values(), fields, batch_size=200)
-    LabTest.objects.filter(pk__in=[test.pk for test in seen]).update(as_of=as_of)
+    LabTest.objects.filter(pk__in=[test.pk for test in unchanged]).update(as_of=as_of)
+    keep_changes(practice, news)
     return len(new) + len(changed)
 
 
@@ -121,4 +128,9 @@ def _retire(practice: Practice, listed: set[str], as_of: datetime, *, force: boo
             f"{len(gone)} of {active.count()} tests are missing from Rupa's catalogue at once. Nothing was retired; "
             "if this is right, run `labbridge sync catalog --force`."
         )
-    return LabTest.objects.filter(pk__in=[test.pk for test in gone]).update(retired=True, as_of=as_of)
+    with transaction.atomic():
+        keep_changes(practice, [
+            LabTestChange(practice=practice, external_id=test.external_id, field="retired", before="no",
+                          after="yes", at=as_of) for test in gone
+        ])  # fmt: skip
+        return LabTest.objects.filter(pk__in=[test.pk for test in gone]).update(retired=True, as_of=as_of)

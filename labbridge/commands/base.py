@@ -8,8 +8,11 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import wraps
+from pathlib import Path
 from typing import Annotated, Any, NoReturn, ParamSpec
 
 import orjson
@@ -55,13 +58,48 @@ def _start(*, migrate: bool, serving: bool) -> None:
     if not serving:
         logs.to_standard_error()
     if migrate:
-        from django.core.management import call_command
+        bring_up_to_date()
 
-        from labbridge.engine.locks import exclusive
 
-        if _migrations_pending():
-            with exclusive("migrate"):
-                call_command("migrate", verbosity=0, interactive=False)
+def bring_up_to_date() -> None:
+    """Make the tables what this version needs."""
+    from django.core.management import call_command
+
+    from labbridge.database import snapshot
+    from labbridge.engine.locks import exclusive
+
+    if _migrations_pending():
+        with exclusive("migrate"):
+            if not (snapshot.load() and not _migrations_pending()):
+                _beside_traffic(lambda: call_command("migrate", verbosity=0, interactive=False))
+
+
+LOCK_SECONDS = 5.0  #: how long a change of tables that waits for its turn may hold up everybody behind it
+LOCK_TRIES = 60
+
+
+def _beside_traffic(change: Callable[[], object]) -> None:
+    """Change tables while other processes use them: never wait long for a lock, but ask for it again."""
+    from django.db import OperationalError, connection
+    from psycopg.errors import DeadlockDetected, LockNotAvailable
+
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT set_config('lock_timeout', %s, false)", [f"{LOCK_SECONDS * 1000:.0f}ms"])
+    try:
+        for attempt in range(1, LOCK_TRIES + 1):
+            try:
+                change()
+            except OperationalError as error:
+                if attempt == LOCK_TRIES or not isinstance(
+                    error.__cause__, DeadlockDetected | LockNotAvailable
+                ):
+                    raise
+                time.sleep(min(attempt, LOCK_SECONDS))  # those who were held up come first
+            else:
+                return
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("RESET lock_timeout")
 
 
 @contextlib.contextmanager
@@ -97,19 +135,24 @@ def command(function: Callable[P, None]) -> Callable[P, None]:
     return _command(function, serving=False)
 
 
+def command_before_tables(function: Callable[P, None]) -> Callable[P, None]:
+    """As `command`, without bringing the tables up to date first: there may be none, or others."""
+    return _command(function, serving=False, migrate=False)
+
+
 def service(function: Callable[P, None]) -> Callable[P, None]:
     """As `command`, for those that run on: their standard output is the log (design.md 6.1)."""
     return _command(function, serving=True)
 
 
-def _command(function: Callable[P, None], *, serving: bool) -> Callable[P, None]:
+def _command(function: Callable[P, None], *, serving: bool, migrate: bool = True) -> Callable[P, None]:
     @wraps(function)
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
         from labbridge.database import DatabaseProblem
 
         _end_by_exit_on_sigterm()
         try:
-            start_django(serving=serving)
+            start_django(serving=serving, migrate=migrate)
             function(*args, **kwargs)
             sys.stdout.flush()  # here, where a reader that has gone is no error
         except Stop as stop:
@@ -140,9 +183,11 @@ def _sentence(error: Exception) -> tuple[str, int]:
     """What a person at the command line is told, and the exit code."""
     from django.db import InterfaceError, OperationalError
 
+    from labbridge.backup.seal import BackupProblem
     from labbridge.catalog.sync import SuspiciousListing
     from labbridge.engine.jobs import where
     from labbridge.filing.execute import FilingProblem
+    from labbridge.leaving.folder import LeavingProblem
     from labbridge.peers.errors import PeerError
     from labbridge.practices.clients import NotConnected
     from labbridge.practices.config import ConfigProblem
@@ -154,13 +199,25 @@ def _sentence(error: Exception) -> tuple[str, int]:
             return f"{error}. {error.advice}", UNREACHABLE if error.retryable else PROBLEMS
         case ConfigProblem():
             return str(error), WRONG_USE
-        case NotConnected() | FilingProblem() | SuspiciousListing() | CannotOpen() | ConsentProblem():
+        case (
+            BackupProblem()
+            | NotConnected()
+            | FilingProblem()
+            | LeavingProblem()
+            | SuspiciousListing()
+            | CannotOpen()
+            | ConsentProblem()
+        ):
             return str(error), PROBLEMS
         case OperationalError() | InterfaceError():
             return (
                 "The database cannot be reached. Check LABBRIDGE_DATABASE_URL and that the server runs.",
                 PROBLEMS,
             )
+        case FileNotFoundError() | IsADirectoryError() | NotADirectoryError() | PermissionError() if (
+            error.filename is not None
+        ):
+            return f"{error.filename} cannot be used: {error.strerror}. Name another file.", WRONG_USE
     # The text of an error that nobody foresaw may quote a patient; its kind and its place do not.
     return (
         f"An error that nobody foresaw: {type(error).__name__} in {where(error)}. Please report it with these words.",
@@ -173,6 +230,24 @@ def _end(sentence: str, code: int) -> NoReturn:
     raise typer.Exit(code)
 
 
+def write_private(path: Path, content: bytes) -> None:
+    """Write a file that nobody but the person who asked can read.
+
+    Raises:
+        Stop: it cannot be written there.
+
+    """
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
+        with os.fdopen(handle, "wb") as file:
+            os.fchmod(handle, 0o600)
+            file.write(content)
+    except OSError as error:
+        raise Stop(
+            f"{path} cannot be written ({type(error).__name__}). Name another file.", WRONG_USE
+        ) from None
+
+
 def print_json(value: Any) -> None:
     sys.stdout.write(orjson.dumps(value, option=orjson.OPT_INDENT_2, default=str).decode() + "\n")
 
@@ -181,6 +256,25 @@ def print_json_line(value: Any) -> None:
     """One object on one line, at once: for scripts that read while the command still runs."""
     sys.stdout.write(orjson.dumps(value, default=str).decode() + "\n")
     sys.stdout.flush()
+
+
+@dataclass(frozen=True)
+class Secret:
+    """What can be shown once: its name in JSON, the words before it for people, and itself."""
+
+    name: str
+    words: str
+    text: str = field(repr=False)
+
+
+def print_made(shown: Mapping[str, Any], said: str, secret: Secret, *, dry_run: bool, as_json: bool) -> None:
+    """What was made, in words or as JSON, and its secret; of a dry run what would be, without."""
+    if as_json:
+        print_json({**shown, "dry_run": dry_run, **({} if dry_run else {secret.name: secret.text})})
+        return
+    print(said)
+    if not dry_run:
+        print(f"{secret.words}, shown once: {secret.text}")
 
 
 def print_counts(counts: Mapping[str, Any], *, as_json: bool) -> None:

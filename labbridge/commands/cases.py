@@ -8,7 +8,16 @@ from typing import Annotated, Any
 
 import typer
 
-from labbridge.commands.base import WRONG_USE, AsJson, DryRun, Stop, command, print_json
+from labbridge.commands.base import (
+    WRONG_USE,
+    AsJson,
+    DryRun,
+    PracticeSlug,
+    Stop,
+    command,
+    print_json,
+    the_practice,
+)
 
 cases_app = typer.Typer(no_args_is_help=True, help="Review cases: is this the same patient?")
 
@@ -27,11 +36,16 @@ def row(case: Any) -> dict[str, Any]:
         "decision": case.decision or None,
         "reasons": [reason["words"] for reason in case.reasons],
         "actions": case.actions if case.state == "open" else undo,
-        "caspio_key": case.chart.key,
+        "caspio_key": case.chart.key if case.chart else None,
         "rupa_patient_id": patient.external_id if patient else None,
+        "kind": case.kind,
         "candidates": case.candidates,
+        "rows": case.rows,
+        "fields": case.parts,
+        "ways_out": [way["words"] for way in case.ways_out],
         "decided_by": case.decided_by or None,
         "why": case.why or None,
+        "undone_by": case.undone_by or None,
         "opened_at": case.opened_at.isoformat(),
     }
 
@@ -61,7 +75,8 @@ def list_cases(
         print("No cases.")
     for one in rows:
         print(
-            f"{one['id']}  {one['state']:<8}  {one['practice']}  {one['caspio_key']}  {' '.join(one['reasons'])}"
+            f"{one['id']}  {one['state']:<8}  {one['practice']}  {one['caspio_key'] or one['rupa_patient_id']}  "
+            f"{' '.join(one['reasons'])}"
         )
 
 
@@ -85,7 +100,12 @@ def _find(case_id: str) -> Any:  # any: as above
 @command
 def show(case_id: CaseId, as_json: AsJson = False) -> None:
     """One case without patient data; the console shows both sides."""
-    found = row(_find(case_id))
+    from labbridge.trust.audit import operator, record
+
+    case = _find(case_id)
+    about = tuple(one for one in (case.chart, case.decided_patient or case.patient) if one is not None)
+    record("case.read", actor=operator(), practice=case.practice, patient=about, subject=f"case:{case.pk}")
+    found = row(case)
     if as_json:
         print_json(found)
         return
@@ -97,8 +117,18 @@ def show(case_id: CaseId, as_json: AsJson = False) -> None:
 @command
 def decide(  # noqa: PLR0917  # a command's options, each by its name
     case_id: CaseId,
-    action: Annotated[str, typer.Argument(help="link, choose_another, create, not_the_same or ask_patient.")],
-    choose: Annotated[str, typer.Option(help="With choose_another: the Rupa patient id.")] = "",
+    action: Annotated[
+        str,
+        typer.Argument(
+            help="link, choose_another, create, not_the_same or ask_patient; of values: use_caspio, use_rupa."
+        ),
+    ],
+    choose: Annotated[
+        str,
+        typer.Option(
+            help="With choose_another: the Rupa patient id, or the row's key where no row is known."
+        ),
+    ] = "",
     why: Why = "",
     dry_run: DryRun = False,
     as_json: AsJson = False,
@@ -106,6 +136,7 @@ def decide(  # noqa: PLR0917  # a command's options, each by its name
     """Carry out one of the case's allowed actions."""
     from labbridge.handlers.cases import CannotDecide
     from labbridge.handlers.cases import decide as carry_out
+    from labbridge.trust.audit import operator
 
     case = _find(case_id)
     allowed = row(case)["actions"]
@@ -113,7 +144,7 @@ def decide(  # noqa: PLR0917  # a command's options, each by its name
         raise Stop(f"Allowed here: {', '.join(allowed) or 'nothing'}.", WRONG_USE)
     if not dry_run:
         try:
-            carry_out(case, action, by=_me(), why=why, choose=choose)
+            carry_out(case, action, by=_me(), why=why, choose=choose, actor=operator())
         except CannotDecide as problem:
             raise Stop(str(problem), WRONG_USE) from None
     _show_again(case_id, as_json=as_json)
@@ -121,18 +152,44 @@ def decide(  # noqa: PLR0917  # a command's options, each by its name
 
 @cases_app.command("undo")
 @command
-def undo(case_id: CaseId, why: Why = "", dry_run: DryRun = False, as_json: AsJson = False) -> None:
-    """Take a decision back: break the link, withdraw what was filed, open the question again."""
+def undo(  # noqa: PLR0917  # a command's options, each by its name
+    case_id: Annotated[str, typer.Argument(metavar="ID")] = "",
+    row: Annotated[str, typer.Option(help="Instead of ID: the key of a row that was linked by itself.")] = "",
+    practice: PracticeSlug = "",
+    why: Why = "",
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+) -> None:
+    """Take a decision or a link back: break it, withdraw what was filed, open the question again."""
     from labbridge.handlers.cases import CannotDecide
-    from labbridge.handlers.cases import undo as take_back
+    from labbridge.handlers.undo import undo as take_back
+    from labbridge.handlers.undo import undo_link
+    from labbridge.trust.audit import operator
 
-    case = _find(case_id)
+    if bool(case_id) == bool(row):
+        raise Stop("Give the id of a case, or --row with the key of a linked row.", WRONG_USE)
+    chart = _chart(practice, row) if row else None
+    case = _find(case_id) if case_id else None
     if not dry_run:
         try:
-            take_back(case, by=_me(), why=why)
+            if chart is not None:
+                case_id = str(undo_link(chart, by=_me(), why=why, actor=operator()).pk)
+            elif case is not None:
+                take_back(case, by=_me(), why=why, actor=operator())
         except CannotDecide as problem:
             raise Stop(str(problem), WRONG_USE) from None
-    _show_again(case_id, as_json=as_json)
+    if case_id:
+        _show_again(case_id, as_json=as_json)
+
+
+def _chart(slug: str, key: str) -> Any:  # any: as above
+    from labbridge.mirror.models import Chart
+
+    one = the_practice(slug)
+    chart = Chart.objects.select_related("practice").filter(practice=one, key=key, present=True).first()
+    if chart is None:
+        raise Stop(f"The practice {one.slug} has no row {key!r} in its patients table.", WRONG_USE)
+    return chart
 
 
 def _show_again(case_id: str, *, as_json: bool) -> None:

@@ -38,6 +38,8 @@ def url(as_json: AsJson = False) -> None:
 def psql(args: Annotated[list[str] | None, typer.Argument(metavar="[ARGS]...")] = None) -> None:
     """Run psql on the service's database, starting the embedded server when it is not running."""
     from labbridge.database import psql_path
+    from labbridge.trust.audit import operator, record
 
+    record("database.open", actor=operator())
     done = subprocess.run([str(psql_path()), _url(), *(args or [])], check=False)  # noqa: S603  # psql with its own arguments, no shell
     raise typer.Exit(done.returncode)

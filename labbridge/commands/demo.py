@@ -82,7 +82,7 @@ def _open(place: Place, screen: Screen, stack: ExitStack, pause: float | None) -
     stack.callback(_close, place, children, screen)
     stage = stack.enter_context(Stage(place.url("caspio"), place.url("rupa")))
     with screen.working("Both simulators and the database"):
-        _start_simulators(place, children)
+        start_simulators(place, children)
         _reach_database()
     _run(place, screen, children, stage, pause)
 
@@ -95,12 +95,13 @@ def _close(place: Place, children: Children, screen: Screen) -> None:
         embedded_server(place.data_dir).stop()
 
 
-def _start_simulators(place: Place, children: Children) -> None:
+def start_simulators(place: Place, children: Children) -> None:
     caspio, rupa = place.url("caspio"), place.url("rupa")
     children.start(
         "Caspio simulator", "labbridge.simulators.caspio", "--state", str(place.folder / "caspio.sqlite"),
         "--port", str(place.ports["caspio"]), "--client-id", place.client, "--client-secret", place.secrets["caspio"],
         "--quick-retries", "--practice-slug", "willow", "--rupa-order-url", f"{rupa}/order-for/{{patient}}",
+        "--labbridge-url", place.url("web"),
     )  # fmt: skip
     children.start(
         "Rupa simulator", "labbridge.simulators.rupa", "--state", str(place.folder / "rupa.sqlite"),
@@ -138,13 +139,14 @@ def _run(place: Place, screen: Screen, children: Children, stage: Stage, pause: 
     with screen.working("The demo practice: patients on both sides, connected, tables in Caspio"):
         stage.fill()
         willow = practice.prepare(place, stage)
-        practice.add_user(willow, place.user, place.secrets["sign_in"])
+        practice.add_people(willow, place.user, place.secrets["sign_in"])
         children.wait_for("Labbridge", place.url("web") + "/readyz")
     screen.addresses(place, usable=True)
     with screen.working("Patients and the lab catalogue"):
         practice.pull(willow)
     if pause is not None:
         _play_day(place, screen, children, stage, pause)
+        practice.count(willow)
         screen.addresses(place, usable=False)
     screen.say(f"Command line beside the demo:  . {place.folder}/env; labbridge events list")
     screen.say("Ctrl-C stops everything.")

@@ -94,7 +94,11 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """One event without its payload, which holds patient data."""
-    found = row(_find(event_id))
+    from labbridge.trust.audit import operator, record
+
+    event = _find(event_id)
+    record("event.read", actor=operator(), practice=event.practice, subject=f"event:{event.pk}")
+    found = row(event)
     if as_json:
         print_json(found)
         return
@@ -129,11 +133,14 @@ def replay(
 ) -> None:
     """Handle events again: those named, or all of one state. Harmless for what is filed already."""
     from labbridge.handlers.connections import replay as replay_event
+    from labbridge.trust.audit import operator, record
 
     if bool(ids) == bool(state):
         raise Stop("Name events, or all of one --state.", WRONG_USE)
     events = [_find(one) for one in ids] if ids else list(_select(state, "", ""))
     if not dry_run:
+        subject = f"event:{events[0].pk}" if len(events) == 1 else ""
+        record("event.replay", actor=operator(), subject=subject, count=len(events), state=state or "named")
         for event in events:
             replay_event(event.pk)
     print_counts({"would_replay" if dry_run else "replayed": len(events)}, as_json=as_json)
@@ -145,22 +152,52 @@ def listen(
     seconds: Annotated[float, typer.Option(help="Stop by itself after so long; 0 goes on.")] = 0,
 ) -> None:
     """Show events as they arrive and change, until Ctrl-C."""
-    from django.db.models import Q
-    from django.utils import timezone
-
-    from labbridge.inbox.models import Event, EventState
-
-    since = timezone.now()
-    known = dict(Event.objects.exclude(state=EventState.HANDLED).values_list("pk", "state"))
+    watch = _Watch()
     end = time.monotonic() + seconds if seconds else None
     with contextlib.suppress(KeyboardInterrupt):  # how a person ends it
         while end is None or time.monotonic() < end:
-            watched = Q(received_at__gte=since) | Q(pk__in=list(known)) | ~Q(state=EventState.HANDLED)
-            for event in _select("", "", "").filter(watched).order_by("received_at", "id"):
-                if known.get(event.pk) != event.state:
-                    known[event.pk] = event.state
-                    _print_one(event, as_json=as_json)
-            time.sleep(0.5)
+            began = time.monotonic()
+            for event in watch.changed():
+                _print_one(event, as_json=as_json)
+            time.sleep(max(0.5, 10 * (time.monotonic() - began)))
+
+
+class _Watch:
+    """What has changed since the last look, by the keys of open events and of those received lately.
+
+    Whole rows are read only of what changed; a look's cost is that of the open events, whatever else is stored.
+    """
+
+    def __init__(self) -> None:
+        from django.utils import timezone
+
+        self._open = self._read_open()
+        self._since = timezone.now()
+        self._passed = set[Any]()  # received lately and handled before a look could see them open
+
+    def changed(self) -> Any:
+        from datetime import timedelta
+
+        from django.utils import timezone
+
+        from labbridge.inbox.models import Event, EventState
+
+        now = timezone.now()
+        opened = self._read_open()
+        lately = Event.objects.filter(state=EventState.HANDLED, received_at__gte=self._since)
+        passed = set(lately.values_list("pk", flat=True))
+        changed = {key for key, state in opened.items() if self._open.get(key) != state}
+        changed |= (self._open.keys() - opened.keys()) | (passed - self._passed - self._open.keys())
+        self._open, self._passed = opened, passed
+        self._since = max(
+            self._since, now - timedelta(minutes=1)
+        )  # what is stored now may have come a while ago
+        return _select("", "", "").filter(pk__in=changed).order_by("received_at", "id") if changed else []
+
+    def _read_open(self) -> dict[Any, str]:
+        from labbridge.inbox.models import Event, EventState
+
+        return dict(Event.objects.exclude(state=EventState.HANDLED).order_by().values_list("pk", "state"))
 
 
 def _print_one(event: Any, *, as_json: bool) -> None:

@@ -11,6 +11,7 @@ import typer
 from labbridge.commands.base import (
     PROBLEMS,
     UNREACHABLE,
+    WRONG_USE,
     AsJson,
     DryRun,
     PracticeSlug,
@@ -22,10 +23,12 @@ from labbridge.commands.base import (
 )
 
 if TYPE_CHECKING:  # Django is not there yet when this module is imported
-    from labbridge.practices.apply import Applied
-    from labbridge.practices.models import Practice
+    from labbridge.practices.models import Connection, Practice
 
 practice_app = typer.Typer(no_args_is_help=True, help="Practices and their configuration.")
+NO_TEST = "There is no such test in the catalogue. `labbridge sync catalog` reads it."
+MOVED = "Ended: the practice has moved to Fullscript."
+
 rupa_app = typer.Typer(no_args_is_help=True, help="The connection to Rupa.")
 
 
@@ -39,9 +42,10 @@ def apply(
     """Create or change a practice as FILE says. Repeatable."""
     from labbridge.practices.apply import apply as apply_config
     from labbridge.practices.config import load
+    from labbridge.reconcile.applied import follow_now
 
     applied = apply_config(load(file), dry_run=dry_run)
-    notes = [] if dry_run else _follow_up(applied)
+    notes = [] if dry_run else follow_now(applied)
     if as_json:
         print_json(
             {
@@ -56,35 +60,6 @@ def apply(
         print(("would " if dry_run and applied.changes else "") + line)
     for note in notes:
         print(note)
-
-
-def _follow_up(applied: Applied) -> list[str]:
-    """Learn who works in newly connected clinics; have rows filed again whose values changed."""
-    from labbridge.engine.queue import bring_forward
-    from labbridge.handlers.connections import learn_now, replay_quarantined
-    from labbridge.handlers.jobs import learn_practitioners
-    from labbridge.peers.errors import PeerError
-    from labbridge.reconcile.refile import refile_practice
-
-    notes = []
-    for connection in applied.new_authorisations:
-        try:
-            notes.append(
-                f"{connection.account}: {learn_now(str(connection.pk))} practitioners of the clinic are known"
-            )
-        except PeerError as error:
-            learn_practitioners.defer(lock=f"learn:{connection.pk}", connection_id=str(connection.pk))
-            notes.append(
-                f"{connection.account}: {error}. {error.advice} It is tried again while the service runs."
-            )
-    if applied.created:
-        replay_quarantined()
-    if applied.refile:
-        count = refile_practice(applied.practice, applied.moved)
-        notes.append(f"{count} orders are compared with Caspio again")
-    if applied.changes:
-        bring_forward(f"{applied.practice.slug}:")  # perhaps what waited was waiting for this
-    return notes
 
 
 @practice_app.command("show")
@@ -107,8 +82,71 @@ def show(
         print(f"{one['slug']}: {one['name']} ({one['time_zone']})")
         for connection in one["connections"]:
             where = f"{connection['peer']} {connection['account']}"
-            print(f"  {where}: {connection['state']} {connection['problem']}".rstrip())
+            print(
+                f"  {where}: {connection['state']} {connection['advice'] or connection['problem']}".rstrip()
+            )
         print(f"  practitioners known: {one['practitioners']}")
+
+
+@practice_app.command("calibrate-price")
+@command
+def calibrate_price(
+    test: Annotated[
+        str, typer.Option("--test", help="A test of the catalogue: Rupa's id, or its whole name.")
+    ],
+    price: Annotated[
+        str, typer.Option("--price", help="What Rupa's own catalogue shows for it, such as 299.00.")
+    ],
+    practice: PracticeSlug = "",
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+) -> None:
+    """Find out whether Rupa's figures are dollars or cents, by one price that you know, and apply it."""
+    from labbridge.billing.calibrate import NEITHER, tests_named, unit_of
+    from labbridge.billing.details import dollars
+    from labbridge.billing.states import CannotSay
+    from labbridge.practices.apply import change_price_unit
+    from labbridge.reconcile.applied import follow_now
+
+    one = the_practice(practice)
+    try:
+        known = dollars(price)
+    except CannotSay as problem:
+        raise Stop(str(problem), WRONG_USE) from None
+    tests = tests_named(one, test)
+    if len(tests) != 1:
+        ids = ", ".join(sorted(each.external_id for each in tests)[:10])
+        said = f"Several tests have that name: {ids}. Give one of these ids." if tests else NO_TEST
+        raise Stop(said, WRONG_USE)
+    unit = unit_of(tests[0].price, known)
+    if unit is None:
+        raise Stop(NEITHER)
+    applied = change_price_unit(one, unit, dry_run=dry_run)
+    notes = [] if dry_run else follow_now(applied)
+    keep = f'Write price_unit = "{unit}" under [rupa] in your practice.toml too: `practice apply` goes by it.'
+    if as_json:
+        print_json({"practice": one.slug, "test": tests[0].external_id, "price_unit": unit,
+                    "changes": applied.changes, "notes": [*notes, keep], "dry_run": dry_run})  # fmt: skip
+        return
+    print(f"Rupa's figures are {unit}.")
+    for line in applied.changes or ["nothing to change"]:
+        print(("would " if dry_run and applied.changes else "") + line)
+    for note in [*notes, keep]:
+        print(note)
+
+
+def _connection_shown(connection: Connection) -> dict[str, Any]:
+    from labbridge.practices.connections import clinic_of, standing
+
+    now = standing(connection)
+    return {
+        "peer": connection.peer,
+        "account": connection.account,
+        "state": now.state,
+        "advice": now.advice,
+        "problem": connection.problem,
+        "clinic": clinic_of(connection) if connection.peer == "rupa" else "",
+    }
 
 
 def _shown(practice: Practice) -> dict[str, Any]:
@@ -116,7 +154,7 @@ def _shown(practice: Practice) -> dict[str, Any]:
         "slug": practice.slug,
         "name": practice.name,
         "time_zone": practice.time_zone,
-        "connections": list(practice.connections.values("peer", "account", "state", "problem")),
+        "connections": [_connection_shown(connection) for connection in practice.connections.all()],
         "practitioners": practice.practitioners.count(),
         "config": practice.config,
     }
@@ -125,13 +163,12 @@ def _shown(practice: Practice) -> dict[str, Any]:
 @command
 def provision(practice: PracticeSlug = "", dry_run: DryRun = False, as_json: AsJson = False) -> None:
     """Create the missing tables and fields in Caspio, and the outgoing webhook. Repeatable."""
-    from labbridge.engine.queue import bring_forward
-    from labbridge.filing.provision import provision as create_missing
+    from labbridge.filing.provision import provision as look
+    from labbridge.reconcile.preparing import create_missing
+    from labbridge.trust.audit import operator
 
     one = the_practice(practice)
-    done = create_missing(one, dry_run=dry_run)
-    if not dry_run and (done.tables or done.fields):
-        bring_forward(f"{one.slug}:")  # what waited for a table need not wait for its next attempt
+    done = look(one, dry_run=True) if dry_run else create_missing(one, operator())
     if as_json:
         print_json({**done.counts(), "created": vars(done), "dry_run": dry_run})
     else:
@@ -183,3 +220,41 @@ def connect(
     raise Stop(
         "Nobody came back in time. The address works for an hour; the service must be running.", UNREACHABLE
     )
+
+
+@rupa_app.command("end")
+@command
+def end(
+    account: Annotated[
+        str, typer.Argument(help="The practitioner's e-mail or id, as `practice show` has it.")
+    ] = "",
+    practice: PracticeSlug = "",
+    why: Annotated[str, typer.Option(help="A sentence that is shown with it.")] = MOVED,
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+) -> None:
+    """End a connection, such as when the practice moves to Fullscript. What was filed stays; tokens are forgotten.
+
+    Without ACCOUNT every connection of the practice to Rupa is ended.
+    """
+    from labbridge.practices.connections import end as end_connection
+    from labbridge.trust.audit import operator
+
+    one = the_practice(practice)
+    connections = one.connections.filter(peer="rupa").exclude(state="ended")
+    if account:
+        connections = connections.filter(account__iexact=account)
+    if not connections:
+        raise Stop(
+            "There is no such connection to end. `labbridge practice show` lists them.",
+            WRONG_USE,
+        )
+    accounts = [connection.account for connection in connections]
+    if not dry_run:
+        for connection in connections:
+            end_connection(connection, why, actor=operator())
+    if as_json:
+        print_json({"ended": accounts, "dry_run": dry_run})
+        return
+    for name in accounts:
+        print(f"{'would end' if dry_run else 'ended'} {name}")

@@ -54,7 +54,9 @@ def web() -> None:
 
 @service
 def run_worker(
-    concurrency: Annotated[int, typer.Option(min=1, max=64, help="Jobs side by side.")] = 0,
+    concurrency: Annotated[
+        int | None, typer.Option(min=1, max=64, help="Jobs side by side; else LABBRIDGE_WORKER_CONCURRENCY.")
+    ] = None,
 ) -> None:
     """A worker alone; start as many as you like, on as many hosts."""
     from django.conf import settings
@@ -68,32 +70,59 @@ def run_worker(
 def running_web_server() -> Iterator[None]:
     """Serve in threads of this process until the block ends; requests under way are finished."""
     from labbridge.engine import bell
+    from labbridge.webhooks import lane
 
     server = _web_server()
+    sockets = _sockets(server)
     thread = threading.Thread(target=server.run, name="web", daemon=True)
-    thread.start()
-    try:
-        with bell.hung():
-            yield
-    finally:
-        _finish(server)
-        thread.join(timeout=10)
+    with lane.opened(*sockets):
+        thread.start()
+        # No daemon: it is waited for, since an interpreter that ends imports nothing.
+        threading.Thread(target=warm_up, name="warm-up").start()
+        try:
+            with bell.hung():
+                yield
+        finally:
+            _finish(sockets)
+            thread.join(timeout=10)
 
 
-def _finish(server: Any, seconds: float = 10) -> None:  # any: waitress has no types
+def warm_up() -> None:
+    """Load what the first visitor would wait for: every screen, and what Today is drawn with."""
+    from django.template.loader import get_template
+    from django.urls import get_resolver
+
+    _ = get_resolver().url_patterns
+    get_template("console/today.html")
+
+
+def _sockets(server: Any) -> list[Any]:  # any: waitress has no types
+    """What listens: a name such as localhost may stand for two addresses, each with a server of its own."""
+    held = getattr(server, "map", None)  # only the one that stands for several has it
+    return [server] if held is None else [one for one in held.values() if hasattr(one, "active_channels")]
+
+
+def _finish(sockets: list[Any], seconds: float = 10) -> None:  # any: waitress has no types
     """Take no more connections, let requests under way be answered, then let go of idle connections.
 
     All in the server's own thread: `server.close()` from here would neither wake it nor let answers out.
     """
     from waitress import wasyncore
 
-    server.trigger.pull_trigger(lambda: wasyncore.dispatcher.close(server))
+    def listen_no_more() -> None:
+        for server in sockets:
+            wasyncore.dispatcher.close(server)
+
+    trigger = sockets[0].trigger  # one thread serves them all
+    trigger.pull_trigger(listen_no_more)
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline and any(
-        channel.requests or channel.total_outbufs_len for channel in list(server.active_channels.values())
+        channel.requests or channel.total_outbufs_len
+        for server in sockets
+        for channel in list(server.active_channels.values())
     ):
         time.sleep(0.02)
-    server.trigger.pull_trigger(lambda: wasyncore.close_all(server._map))  # noqa: SLF001  # asyncore's own map of sockets
+    trigger.pull_trigger(lambda: wasyncore.close_all(sockets[0]._map))  # noqa: SLF001  # asyncore's own map of sockets
 
 
 def _web_server() -> Any:  # any: waitress has no types
@@ -104,6 +133,7 @@ def _web_server() -> Any:  # any: waitress has no types
     from labbridge.wsgi import application
 
     host, port = settings.DEPLOYMENT.host_and_port
+    shown = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     try:
         server = waitress.create_server(
             application,
@@ -117,12 +147,31 @@ def _web_server() -> Any:  # any: waitress has no types
             inbuf_overflow=MAX_WEBHOOK_BYTES + 128 * 1024,
             outbuf_overflow=64 * 1024 * 1024,
             channel_timeout=60,
+            # Nobody here believes them but those who know LABBRIDGE_TRUSTED_PROXIES (settings.py), and /metrics must
+            # see that a proxy asks.
+            clear_untrusted_proxy_headers=False,
         )
     except OSError as error:
         raise Stop(
-            f"The address {host}:{port} cannot be used ({error.strerror}). Stop what runs there, or set "
+            f"The address {shown} cannot be used ({error.strerror}). Stop what runs there, or set "
             "LABBRIDGE_BIND.",
             WRONG_USE,
         ) from None
-    print(f"Labbridge listens on http://{host}:{port}", file=sys.stderr)
+    print(f"Labbridge listens on http://{shown}", file=sys.stderr)
+    _welcome()
     return server
+
+
+def _welcome() -> None:
+    """While nobody has an account: where to make the first one, and the code that proves who may."""
+    from django.conf import settings
+
+    from labbridge.accounts.first import nobody_yet, setup_code
+
+    if nobody_yet():
+        print(
+            f"Nobody has an account yet. Open {settings.DEPLOYMENT.public_url}/start and enter this code: "
+            f"{setup_code()}",
+            file=sys.stderr,
+            flush=True,
+        )

@@ -50,7 +50,7 @@ def trigger(
     import httpx2
     from django.conf import settings
 
-    from labbridge.settings import is_loopback
+    from labbridge.addresses import is_loopback
 
     address = settings.DEPLOYMENT.rupa_api_url
     if not is_loopback(httpx2.URL(address).host):

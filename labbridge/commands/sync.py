@@ -81,13 +81,23 @@ def _pull(slug: str, since: date | None, *, dry_run: bool, as_json: bool) -> Non
 def _finish(counts: dict[str, int], *, as_json: bool, slug: str) -> None:
     from labbridge.reconcile.settling import waiting_reasons
 
-    reasons = waiting_reasons(slug) if counts.get("waiting") else []
+    left = counts.get("waiting") or counts.get("held_up")
+    reasons = waiting_reasons(slug) if left else []
     print_counts({**counts, **({"reasons": reasons} if as_json and reasons else {})}, as_json=as_json)
     if not as_json:
         for reason in reasons:
             print(f"waits: {reason}")
-    if counts.get("waiting"):
+    if left:
         raise typer.Exit(PROBLEMS)
+
+
+@sync_app.command("protocols")
+@command
+def protocols(practice: PracticeSlug = "", dry_run: DryRun = False, as_json: AsJson = False) -> None:
+    """The practice's protocols out of its Caspio tables. Writes nothing there."""
+    from labbridge.handlers.protocols import pull_protocols
+
+    print_counts(dict(pull_protocols(the_practice(practice), dry_run=dry_run)), as_json=as_json)
 
 
 @sync_app.command("catalog")
@@ -120,16 +130,42 @@ def catalog(
     print_counts({"tests_changed": changed, **done}, as_json=as_json)
 
 
+@sync_app.command("summaries")
+@command
+def summaries(practice: PracticeSlug = "", dry_run: DryRun = False, as_json: AsJson = False) -> None:
+    """The summary tables in Caspio, now instead of at night. Writes only what changed."""
+    from django.db import transaction
+    from django.utils import timezone
+
+    from labbridge.analytics.facts import refresh
+    from labbridge.analytics.summaries import GROUP, file_summaries, summary_rows
+    from labbridge.filing.execute import changed_only
+
+    one = the_practice(practice)
+    if dry_run:
+        with transaction.atomic():
+            refresh(one)
+            rows = summary_rows(one, timezone.now().astimezone(one.zone).date())
+            would = len(changed_only(one, rows, GROUP))
+            transaction.set_rollback(True)
+        print_counts({"rows_to_write": would}, as_json=as_json)
+        return
+    print_counts(dict(file_summaries(one)), as_json=as_json)
+
+
 @sync_app.command("patients")
 @command
 def patients(practice: PracticeSlug = "", dry_run: DryRun = False, as_json: AsJson = False) -> None:
-    """Read the practice's patients table and link patients that were there before."""
-    from labbridge.reconcile.patients import pull_patients
+    """Bring the practice's patients and Rupa's together: linked, created, or a question. Goes on where it was."""
+    from labbridge.reconcile.patients import count_links, outcomes, pull_patients
     from labbridge.reconcile.settling import settle_practice
 
     one = the_practice(practice)
-    counts = dict(pull_patients(one, dry_run=dry_run))
+    before = count_links(one)
+    with progress_bar("rows read", quiet=as_json) as progress:
+        counts = dict(pull_patients(one, dry_run=dry_run, progress=progress))
     if not dry_run:
-        with progress_bar("orders filed", quiet=as_json) as progress:
+        with progress_bar("patients and orders done", quiet=as_json) as progress:
             counts.update(settle_practice(one, progress))
+        counts.update(outcomes(one, before))
     _finish(counts, as_json=as_json, slug=one.slug)

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-import ipaddress
-
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
 from django.db import DatabaseError, InterfaceError
 from django.http import HttpRequest, HttpResponse, HttpResponseForbidden, JsonResponse
+from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 from django.views.decorators.http import require_GET
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from labbridge.addresses import is_loopback
+from labbridge.backup.models import backup_age
+from labbridge.console.figures import figures
 from labbridge.database import DatabaseProblem
 from labbridge.engine import queue
 from labbridge.engine.rescue import rescue_alive
 from labbridge.inbox.models import Event, EventState
+from labbridge.mirror.models import CaseState, ReviewCase
 
 
 @login_not_required
@@ -34,11 +37,18 @@ def readyz(_request: HttpRequest) -> JsonResponse:
             "status": "ready" if working else "no worker",
             "events_pending": Event.objects.filter(state=EventState.RECEIVED).count(),
             "jobs_pending": queue.due(),
-            "cases_open": 0,
+            "cases_open": ReviewCase.objects.filter(state=CaseState.OPEN).count(),
+            "backup_age_seconds": backup_age(timezone.now()),
         }
     except (DatabaseError, InterfaceError, DatabaseProblem):
         return JsonResponse(
-            {"status": "no database", "events_pending": None, "jobs_pending": None, "cases_open": None},
+            {
+                "status": "no database",
+                "events_pending": None,
+                "jobs_pending": None,
+                "cases_open": None,
+                "backup_age_seconds": None,
+            },
             status=503,
         )
     return JsonResponse(body, status=200 if working else 503)
@@ -51,13 +61,13 @@ def metrics(request: HttpRequest) -> HttpResponse:
     token = settings.DEPLOYMENT.metrics_token
     shown = request.headers.get("Authorization", "").removeprefix("Bearer ")
     proxied = "X-Forwarded-For" in request.headers
-    if not (token and constant_time_compare(shown, token)) and (proxied or not _is_loopback(request)):
+    if not (token and constant_time_compare(shown, token)) and (
+        proxied or not is_loopback(request.META.get("REMOTE_ADDR", ""))
+    ):
         return HttpResponseForbidden("Metrics are for loopback or LABBRIDGE_METRICS_TOKEN.\n")
-    return HttpResponse(generate_latest(), content_type=CONTENT_TYPE_LATEST)
-
-
-def _is_loopback(request: HttpRequest) -> bool:
+    own = generate_latest()
     try:
-        return ipaddress.ip_address(request.META.get("REMOTE_ADDR", "")).is_loopback
-    except ValueError:
-        return False
+        held = figures()
+    except (DatabaseError, InterfaceError, DatabaseProblem):  # this process can still be watched
+        held = b""
+    return HttpResponse(own + held, content_type=CONTENT_TYPE_LATEST)

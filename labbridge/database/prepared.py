@@ -6,6 +6,7 @@ These are planned once for each connection, and their values travel beside them.
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Sequence
 from itertools import count
 from weakref import WeakKeyDictionary
@@ -27,8 +28,8 @@ class Prepared:
         self._name = f"labbridge_{next(_numbers)}".encode()
         self._known: WeakKeyDictionary[psycopg.Connection, bool] = WeakKeyDictionary()
 
-    def row(self, values: Sequence[Value]) -> list[str | None]:
-        """The first row, as text. Raises Django's database errors."""
+    def rows(self, values: Sequence[Value]) -> list[list[str | None]]:
+        """All rows, as text. Raises Django's database errors."""
         connection.ensure_connection()
         with connection.wrap_database_errors:
             inner: psycopg.Connection = connection.connection
@@ -44,8 +45,22 @@ class Prepared:
                 [pq.Format.BINARY if isinstance(value, bytes) else pq.Format.TEXT for value in values],
             )
             _done(result, pq.ExecStatus.TUPLES_OK)
-        found = (result.get_value(0, column) for column in range(result.nfields))
-        return [None if value is None else value.decode() for value in found]
+        return [
+            [
+                None if (value := result.get_value(row, column)) is None else value.decode()
+                for column in range(result.nfields)
+            ]
+            for row in range(result.ntuples)
+        ]
+
+
+def bytea_array(values: Sequence[bytes]) -> bytes:
+    """An array of byte strings in PostgreSQL's binary form; as text it would be twice as long."""
+    head = struct.pack("!iiIii", 1, 0, _BYTEA, len(values), 1)  # dimensions, NULLs, type, length, first index
+    return head + b"".join(struct.pack("!i", len(value)) + value for value in values)
+
+
+_BYTEA = 17  # PostgreSQL's number of that type
 
 
 def _done(result: pq.abc.PGresult, wanted: pq.ExecStatus) -> None:

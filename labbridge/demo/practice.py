@@ -52,6 +52,7 @@ synced_at = "Rupa_Synced_At"
 
 [sync]
 settle_seconds = 2
+patients = "full"                           # also create and update patients at Rupa; doubt becomes a question
 
 [rupa]
 price_unit = "dollars"
@@ -82,8 +83,8 @@ def prepare(place: Place, stage: Stage) -> Practice:
     return applied.practice
 
 
-def add_user(practice: Practice, name: str, password: str) -> None:
-    """The owner of the practice; the password is set anew when they are there already.
+def add_people(practice: Practice, owner: str, password: str) -> None:
+    """The owner, and somebody in each other role; passwords are set anew when they are there already.
 
     Their second step can be read off the sign-in page and `labbridge user code`: a demo's people only.
     """
@@ -93,10 +94,22 @@ def add_user(practice: Practice, name: str, password: str) -> None:
     from labbridge.accounts.demo import give_demo_factor
     from labbridge.accounts.roles import Role
 
-    user, _ = User.objects.get_or_create(username=name, defaults={"email": name})
-    people.reset(user, password)
-    people.grant(user, practice, Role.OWNER, name)
-    give_demo_factor(user)
+    for role in Role:
+        name = owner if role == Role.OWNER else f"{role.replace(' ', '-')}@{owner.partition('@')[2]}"
+        user, _ = User.objects.get_or_create(username=name, defaults={"email": name})
+        people.reset(user, password)
+        people.grant(user, practice, role, owner if role in {Role.OWNER, Role.PRACTITIONER} else "")
+        give_demo_factor(user)
+
+
+def count(practice: Practice) -> None:
+    """Have analytics count the day at once, not within ten minutes."""
+    from django.db import connections
+
+    from labbridge.analytics.facts import refresh
+
+    refresh(practice)
+    connections.close_all()
 
 
 def pull(practice: Practice) -> None:
@@ -110,4 +123,33 @@ def pull(practice: Practice) -> None:
     pull_patients(practice)
     pull_catalog(practice)
     file_catalog(practice)
+    add_protocols(practice)
     connections.close_all()  # from here on the service works; this process only watches
+
+
+PROTOCOLS = {
+    "Gut, first visit": ("GI-MAP", "Organic Acids", "Zonulin"),
+    "Hormones": ("DUTCH Complete", "Thyroid"),
+    "Fatty acids": ("OmegaCheck", "Vitamin D"),
+}
+
+
+def add_protocols(practice: Practice) -> None:
+    """Protocols of the catalogue's own tests, written to Caspio by the service as the console's are."""
+    from uuid import NAMESPACE_URL, uuid5
+
+    from labbridge.filing.protocols import Content, InProtocol
+    from labbridge.handlers.protocols import save
+    from labbridge.mirror.models import LabTest
+    from labbridge.trust.audit import operator
+
+    for name, words in PROTOCOLS.items():
+        known = LabTest.objects.filter(practice=practice).order_by("name")
+        found = [test for word in words if (test := known.filter(name__icontains=word).first())]
+        tests = tuple(
+            InProtocol(f"demo-{test.external_id}-{name[:3]}", test.external_id, number)
+            for number, test in enumerate(dict.fromkeys(found), start=1)
+        )
+        if tests:
+            key = uuid5(NAMESPACE_URL, f"demo:{practice.slug}:{name}")
+            save(practice, None, key, base=None, wanted=Content(name, tests=tests), actor=operator())

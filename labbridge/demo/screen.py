@@ -51,6 +51,10 @@ class Screen:
             ("Console", place.url("web")),
             ("  sign in as", f"{place.user}   password  {place.secrets['sign_in']}"),
             ("", "the second step's code stands on the page"),
+            (
+                "  or, with the same password,",
+                "practitioner@, front-desk@, biller@, auditor@willow.example, …",
+            ),
             ("The practice's pages (Caspio, simulated)", place.url("caspio")),
             ("Rupa Health (simulated)", place.url("rupa")),
         )

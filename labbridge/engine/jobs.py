@@ -6,7 +6,7 @@ turned into `JobFailed` before the engine sees it, because an exception's text a
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -18,10 +18,12 @@ from django.utils import timezone
 from procrastinate import BaseRetryStrategy, JobContext, RetryDecision
 from procrastinate.contrib.django import app
 from procrastinate.jobs import Job
-from psycopg.errors import DeadlockDetected
 
+from labbridge.database.deadlocks import outliving_deadlocks
+from labbridge.engine import queue
 from labbridge.engine.bell import ring
 from labbridge.engine.retry import RetryPolicy
+from labbridge.engine.together import Together, done_together
 from labbridge.peers.errors import PeerError
 from labbridge.trust.keys import CannotOpen
 
@@ -36,6 +38,7 @@ class JobFailed(Exception):
     ) -> None:
         super().__init__(reason)
         self.reason, self.retry, self.surprise, self.retry_after = reason, retry, surprise, retry_after
+        self.again = retry  #: whether there is another attempt
 
 
 class NotYet(Exception):
@@ -50,17 +53,29 @@ OnFailure = Callable[..., None]
 
 
 class Deferral(NamedTuple):
-    """The deferral of a job as an SQL expression with its values, for the statement that stores what it is about."""
+    """A job for the statement that stores what it is about (`deferring`): both or neither, in one round trip.
 
-    expression: str
-    values: tuple[str | None, ...]
+    Call `bell.ring` when that statement has committed.
+    """
+
+    task: str
+    lock: str
+    args: str  #: a JSON object
+
+
+def deferring(task: str, lock: str, args: str, *, order: str) -> str:
+    """An aggregate in SQL that defers one job for each row, given the SQL of its parts, in that order."""
+    return _DEFER.format(f"array_agg({_JOB.format(task, lock, args, 'NULL')} ORDER BY {order})")
 
 
 # The engine's own function for deferring, with its own defaults for queue and priority.
-_DEFER = (
-    "procrastinate_defer_jobs_v1(ARRAY[ROW("
-    "'default', %s, 0, %s, NULL, %s::jsonb, %s::timestamptz)]::procrastinate_job_to_defer_v1[])"
-)
+_DEFER = "procrastinate_defer_jobs_v1({})"
+_JOB = "ROW('default', {}, 0, {}, NULL, {}::jsonb, {}::timestamptz)::procrastinate_job_to_defer_v1"
+_DEFER_MANY = f"""
+SELECT {deferring("%s", "lock", "args", order="number")}
+  FROM unnest(%s::text[], %s::text[]) WITH ORDINALITY AS given (lock, args, number)
+"""  # noqa: S608  # our own names
+_DEFER_ONE = _DEFER.format(f"ARRAY[{_JOB.format('%s', '%s', '%s', '%s')}]")
 
 
 @dataclass(frozen=True)
@@ -76,28 +91,62 @@ class Task:
 
     def defer(self, *, lock: str, at: datetime | None = None, **ids: str | int) -> None:
         """Have it run after this transaction commits. Jobs with one lock run one by one, in this order."""
-        job = self.deferral(lock=lock, at=at, **ids)
+        _defer(self.deferral(lock=lock, **ids), at)
+
+    def defer_many(self, wanted: Sequence[tuple[str, Mapping[str, str | int]]]) -> None:
+        """As `defer` for now, for many jobs in one statement: the lock and the ids of each."""
+        if not wanted:
+            return
+        locks, args = [lock for lock, _ in wanted], [orjson.dumps(dict(ids)).decode() for _, ids in wanted]
         with connection.cursor() as cursor:
-            cursor.execute(f"SELECT {job.expression}", job.values)
-        if at is None:
-            transaction.on_commit(ring)
+            cursor.execute(_DEFER_MANY, [self.name, locks, args])
+        transaction.on_commit(ring)
 
-    def deferral(self, *, lock: str, at: datetime | None = None, **ids: str | int) -> Deferral:
-        """As `defer`, to be carried out by another statement: both or neither, in one round trip.
+    def deferral(self, *, lock: str, **ids: str | int) -> Deferral:
+        """As `defer` for now, to be carried out by another statement."""
+        return Deferral(self.name, lock, orjson.dumps(ids).decode())
 
-        Call `bell.ring` when that statement has committed.
-        """
-        due = None if at is None else at.isoformat()
-        return Deferral(_DEFER, (self.name, lock, orjson.dumps(ids).decode(), due))
+
+# A job that waits and that this transaction may hold: until it commits no worker takes it, so what was stored
+# meanwhile is seen by whoever does. One that is being taken at this moment is passed over.
+_HOLD = """
+SELECT id FROM procrastinate_jobs WHERE lock = %s AND status = 'todo' AND scheduled_at IS NULL
+LIMIT 1 FOR KEY SHARE SKIP LOCKED
+"""
+
+
+def defer_unless_waiting(name: str, *, lock: str, **ids: str | int) -> None:
+    """As `Task.defer` now, for a task of a layer above the caller's; not when such a job waits already.
+
+    Inside a transaction. The lock must be of this task and these ids alone.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(_HOLD, [lock])
+        held = cursor.fetchone()
+    if held is None:
+        _defer(Deferral(name, lock, orjson.dumps(ids).decode()), None)
+
+
+def _defer(deferral: Deferral, at: datetime | None) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {_DEFER_ONE}", [*deferral, at])
+    if at is None:
+        transaction.on_commit(ring)
 
 
 def task(
-    name: str, *, policy: RetryPolicy, on_retry: OnFailure | None = None, on_dead: OnFailure | None = None
+    name: str,
+    *,
+    policy: RetryPolicy,
+    on_retry: OnFailure | None = None,
+    on_dead: OnFailure | None = None,
+    together: Together | None = None,
 ) -> Callable[[Callable[..., None]], Task]:
     """Register a task.
 
     `on_retry(reason, **ids)` and `on_dead(reason, **ids)` note for people what holds a job up or ended it. They
-    run in the job's own thread, where the database may be used.
+    run in the job's own thread, where the database may be used. `together` does several of its jobs at once
+    (together.py).
     """
 
     def register(function: Callable[..., None]) -> Task:
@@ -106,13 +155,15 @@ def task(
             job = context.job
             with structlog.contextvars.bound_contextvars(job_id=job.id, task=name):
                 try:
-                    _run(function, ids)
+                    if together is None or not done_together(together, job, ids):
+                        outliving_deadlocks(lambda: function(**ids))
                 except Exception as error:  # noqa: BLE001  # whatever it was, its text may hold PHI
                     failure = _scrubbed(error)
-                    again = _again(policy, failure, job)
-                    event = "engine.attempt_failed" if again else "engine.job_dead"
+                    close_old_connections()
+                    failure.again = _again(policy, failure, job)
+                    event = "engine.attempt_failed" if failure.again else "engine.job_dead"
                     log.warning(event, attempt=job.attempts + 1, reason=failure.reason)
-                    note = on_retry if again else on_dead
+                    note = on_retry if failure.again else on_dead
                     if note is not None:
                         close_old_connections()
                         tell(note, failure.reason, ids)
@@ -132,21 +183,6 @@ def tell(note: OnFailure, reason: str, ids: dict[str, Any]) -> None:
             note(reason, **ids)
     except Exception as error:  # noqa: BLE001  # raised from here it would hide the failure, and its text may hold PHI
         log.error("engine.note_failed", exception_type=type(error).__name__)  # noqa: TRY400  # no traceback: it may quote data
-
-
-DEADLOCKS = 5  #: tries in one go; PostgreSQL has undone one of the two that waited for each other
-
-
-def _run(function: Callable[..., None], ids: dict[str, Any]) -> None:
-    """Run a task; one that PostgreSQL chose as the victim of a deadlock simply runs again, as tasks may."""
-    for attempt in range(1, DEADLOCKS + 1):
-        try:
-            function(**ids)
-        except OperationalError as error:
-            if attempt == DEADLOCKS or not isinstance(error.__cause__, DeadlockDetected):
-                raise
-        else:
-            return
 
 
 def every(cron: str) -> Callable[[Task], Task]:
@@ -179,8 +215,21 @@ def registered(name: str) -> Registered:
 
 
 def _again(policy: RetryPolicy, failure: JobFailed, job: Job) -> bool:
-    limit = policy.surprises if failure.surprise else policy.attempts
-    return failure.retry and job.attempts + 1 < limit
+    surprises = _noted(failure, job)
+    if failure.surprise and surprises >= policy.surprises:
+        return False
+    return failure.retry and job.attempts + 1 < policy.attempts
+
+
+def _noted(failure: JobFailed, job: Job) -> int:
+    """How many surprises the job has met by now. While the database cannot tell, this is the first."""
+    if job.id is None:
+        return 1
+    try:
+        with transaction.atomic():
+            return queue.note_failure(job.id, failure.reason, surprise=failure.surprise)
+    except (OperationalError, InterfaceError):
+        return 1
 
 
 class _Strategy(BaseRetryStrategy):
@@ -192,7 +241,7 @@ class _Strategy(BaseRetryStrategy):
     def get_retry_decision(self, *, exception: BaseException, job: Job) -> RetryDecision | None:
         if not isinstance(exception, JobFailed):  # cut off at shutdown: it runs again
             return RetryDecision(retry_at=timezone.now())
-        if not _again(self.policy, exception, job):
+        if not exception.again:
             return None
         return RetryDecision(
             retry_at=timezone.now() + self.policy.wait(job.attempts + 1, exception.retry_after)

@@ -15,8 +15,11 @@ import structlog
 from django.db import connection, transaction
 from django.utils import timezone
 
+from labbridge.engine import tally
 from labbridge.engine.jobs import registered, tell
 from labbridge.engine.models import Pulse
+from labbridge.engine.queue import forget_failures, note_failure
+from labbridge.engine.together import keep_apart
 
 log = structlog.get_logger()
 
@@ -25,6 +28,8 @@ STALLED_AFTER = timedelta(seconds=25)  #: workers give a sign of life every 5 se
 LONGEST_REST = timedelta(minutes=1)  #: between attempts of a job that kills its workers, for the others' sake
 PULSE = "rescue"
 PULSE_LATE_AFTER = timedelta(seconds=60)
+
+KILLER = "Its worker died each time it was tried."
 
 _STALLED = """
 SELECT job.id, job.task_name, job.args, job.attempts
@@ -42,6 +47,9 @@ def rescue_stalled_jobs() -> int:
         stalled = cursor.fetchall()
         for job_id, task_name, args, attempts in stalled:
             _give_back(cursor, job_id, task_name, json.loads(args), attempts)
+        if stalled:
+            tally.add("rescued", len(stalled))
+            keep_apart()
     if stalled:
         log.warning("engine.rescued", count=len(stalled))
     return len(stalled)
@@ -51,8 +59,9 @@ def _give_back(cursor: Any, job_id: int, task_name: str, args: dict[str, Any], a
     known = registered(task_name)
     if attempts + 1 >= known.policy.attempts:  # a job that kills each worker that takes it
         cursor.execute("SELECT procrastinate_finish_job_v1(%s, 'failed', false)", [job_id])
+        note_failure(job_id, KILLER, surprise=True)
         if known.on_dead is not None:
-            tell(known.on_dead, "Its worker died each time it was tried.", args)
+            tell(known.on_dead, KILLER, args)
         return
     rest = min(known.policy.wait(attempts + 1), LONGEST_REST) if attempts else timedelta(0)
     cursor.execute(
@@ -81,6 +90,7 @@ class Rescuer(threading.Thread):
         while True:
             try:
                 rescue_stalled_jobs()
+                forget_failures()
                 Pulse.objects.update_or_create(name=PULSE, defaults={"at": timezone.now()})
             except Exception as error:  # noqa: BLE001  # whatever it was, the look-out goes on
                 log.error("engine.rescue_failed", exception_type=type(error).__name__)  # noqa: TRY400  # no traceback: it may quote data

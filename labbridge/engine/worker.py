@@ -16,6 +16,7 @@ from django.db import connections
 from procrastinate import App, JobContext
 from procrastinate.contrib.django import app
 from procrastinate.jobs import DeleteJobCondition
+from procrastinate.periodic import PeriodicRegistry
 from procrastinate.worker import Worker
 
 from labbridge.engine import bell, queue
@@ -50,6 +51,8 @@ def run_until_idle(concurrency: int = 4) -> None:
 
 async def _run_until_idle(concurrency: int) -> None:
     async with _opened(concurrency) as worker_app:
+        # A command does its own work, not the clock's.
+        worker_app.periodic_registry = PeriodicRegistry()  # type: ignore[no-untyped-call]  # left bare there
         takeable = True
         while takeable:  # a worker ends when it finds nothing, though the end of its own jobs frees others
             await _work(worker_app, concurrency, wait=False)

@@ -2,6 +2,8 @@
 
 For every row the filing ledger (`FiledRow`) is asked first: what Caspio is known to hold costs no call. An
 intent is committed before each call, so after a crash or a lost answer the row is looked up before it is written.
+The intents of a few rows are committed together and so are Caspio's answers, since each commit waits for the disk: a
+crash costs a look at each of those few, also at those that were not sent yet.
 """
 
 from __future__ import annotations
@@ -12,14 +14,20 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from functools import partial
 from typing import Any
+from uuid import UUID
 
+import orjson
 import structlog
+from django.db import transaction
 from django.utils import timezone
 
+from labbridge.database.prepared import Prepared
 from labbridge.filing.models import FiledRow, RowState
 from labbridge.filing.refusals import refusal
-from labbridge.filing.rows import Attachment, Row, wall_clock
+from labbridge.filing.rows import Attachment, FileRemoved, Row, wall_clock
 from labbridge.filing.tables import ATTACHMENT, SYNCED_AT, TABLES, TableSpec, Value, canonical
+from labbridge.outbox.models import Kind
+from labbridge.outbox.note import note
 from labbridge.peers.caspio import Caspio
 from labbridge.peers.caspio import where as q
 from labbridge.peers.caspio.table import Table
@@ -40,7 +48,11 @@ from labbridge.trust.keys import keyring
 
 log = structlog.get_logger()
 
+RESULTS = "lab_results"
+
 NO_KEY = "row_without_key"  # Caspio did not tell the PK_ID of a row that it has just made
+
+AT_ONCE = 5  #: rows whose intents are committed together: about a second's worth of calls
 
 #: After these nothing was written, so the ledger goes back to what it knew.
 NOT_WRITTEN = (RateLimited, Rejected, NotFound, Forbidden, Unauthorized, Unavailable)
@@ -72,6 +84,8 @@ class Filer:
         self.done: Counter[str] = Counter()
         self._broken: dict[str, PeerError] = {}
         self._problem: FilingProblem | None = None
+        self._row: Row | None = None  # that is being filed
+        self._ahead: dict[UUID, FiledRow] = {}  # of which the database says more than is done yet
 
     def file(self, rows: Sequence[Row], group: str, *, create: bool = True) -> Counter[str]:
         """Bring every row to what it should be, and take away rows of the group that are no longer planned.
@@ -86,13 +100,22 @@ class Filer:
         """
         pending, surplus = _compared(self.practice, rows, group)
         self.done["unchanged"] += len(rows) - len(pending)
-        for row, ledger in pending:
-            self._try(row.table, row.key, partial(self._file_row, row, ledger, create=create and row.create))
+        for first in range(0, len(pending), AT_ONCE):
+            self._file_some(pending[first : first + AT_ONCE], create=create)
         for ledger in surplus:
             self._try(ledger.table, ledger.key, partial(self._remove, ledger))
         if self._problem is not None:
             raise self._problem
         return self.done
+
+    def _file_some(self, pending: Sequence[tuple[Row, FiledRow]], *, create: bool) -> None:
+        self._intend_all(pending, create=create)
+        try:
+            for row, ledger in pending:
+                step = partial(self._file_row, row, ledger, create=create and row.create)
+                self._try(row.table, row.key, step)
+        finally:  # what Caspio answered, and that nothing was sent of the others
+            self._write_down()
 
     def _try(self, word: str, key: str, step: Callable[[], None]) -> None:
         broken = self._broken.get(word)
@@ -100,6 +123,8 @@ class Filer:
             return
         try:
             step()
+        except FilingProblem as problem:
+            self._problem = self._problem or problem
         except (Rejected, NotFound, Forbidden, Conflict) as error:
             whole_table = isinstance(error, NotFound | Forbidden) and error.code != NO_KEY
             if whole_table:
@@ -116,17 +141,17 @@ class Filer:
     # -- one row ---------------------------------------------------------------------------------------------
 
     def _file_row(self, row: Row, ledger: FiledRow, *, create: bool) -> None:
-        table = self.caspio.table(self.names[row.table])
+        table, self._row = self.caspio.table(self.names[row.table]), row
         if ledger.state != RowState.CONFIRMED:
             self._look_up(table, row, ledger)
         if _is_new(ledger):
             if not create:
-                _forget(ledger)
+                self._forget(ledger)
                 return
             self._insert(table, row, ledger)
         elif _changes(row, ledger) and not self._update(table, row, ledger):
             if not create:
-                _forget(ledger)
+                self._forget(ledger)
                 return
             self._recreate(table, row, ledger)
         if _file_differs(row, ledger):
@@ -186,10 +211,9 @@ class Filer:
 
     def _update(self, table: Table, row: Row, ledger: FiledRow) -> bool:
         """Returns whether the row was there."""
-        spec = TABLES[row.table]
         changed = _changes(row, ledger)
         initial = row.initial if "Pdf_Sha256" in changed and ledger.fields.get("Pdf_Sha256") else {}
-        self._intend(ledger, {**ledger.fields, **hashes(spec, changed)})
+        self._intend(ledger, _intended(row, ledger))
         values = _wire({**initial, **self._stamped(row, changed)})
         affected = self._call(ledger, lambda: table.update(self._by_key(row), values))
         if affected:
@@ -211,7 +235,10 @@ class Filer:
         if ledger.file_intended == attachment.sha256 and self._is_there(table, row, attachment):
             self._confirm_file(ledger, attachment)
             return
-        content = attachment.load()
+        try:
+            content = attachment.load()
+        except FileRemoved as removed:
+            raise FilingProblem(str(removed)) from None
         ledger.file_intended = attachment.sha256
         self._keep(ledger)
         try:
@@ -245,9 +272,35 @@ class Filer:
 
     # -- the ledger --------------------------------------------------------------------------------------------
 
+    def _intend_all(self, pending: Sequence[tuple[Row, FiledRow]], *, create: bool) -> None:
+        """Commit the intents of these rows in one go, as far as they can be told without a look at Caspio."""
+        told = []
+        for row, ledger in pending:
+            if ledger.state != RowState.CONFIRMED or row.table in self._broken:
+                continue
+            if row.table == RESULTS:  # what is confirmed of one is told to others, in one transaction
+                continue
+            if not _changes(row, ledger) or (_is_new(ledger) and not (create and row.create)):
+                continue
+            ledger.state, ledger.intended = RowState.INTENDED, _intended(row, ledger)
+            told.append(ledger)
+        _store(told)
+        for ledger in told:  # from here on the row in the ledger says more than is done yet
+            ledger.state, ledger.intended = RowState.CONFIRMED, {}
+            self._ahead[ledger.pk] = ledger
+
+    def _write_down(self) -> None:
+        """Bring the rows that were intended ahead to what is known of them by now."""
+        ahead, self._ahead = list(self._ahead.values()), {}
+        unsent = [ledger.pk for ledger in ahead if _is_new(ledger) and not ledger.recreated]
+        if unsent:
+            FiledRow.objects.filter(pk__in=unsent).delete()
+        _store([ledger for ledger in ahead if ledger.pk not in unsent])
+
     def _intend(self, ledger: FiledRow, intended: dict[str, str]) -> None:
         ledger.state, ledger.intended = RowState.INTENDED, intended
-        self._keep(ledger)
+        if ledger.pk not in self._ahead:
+            self._keep(ledger)
 
     def _call(self, ledger: FiledRow, write: Any) -> Any:
         try:
@@ -265,7 +318,7 @@ class Filer:
     def _take_back(self, ledger: FiledRow) -> None:
         ledger.state, ledger.intended = RowState.CONFIRMED, {}
         if _is_new(ledger) and not ledger.recreated:
-            ledger.delete()
+            self._forget(ledger)
         else:
             self._keep(ledger)
 
@@ -273,15 +326,36 @@ class Filer:
         ledger.fields, ledger.intended, ledger.state = ledger.intended, {}, RowState.CONFIRMED
         if pk_id is not None:
             ledger.pk_id = int(pk_id)
-        self._keep(ledger)
+        if ledger.pk not in self._ahead:
+            self._keep(ledger)
 
     def _confirm_file(self, ledger: FiledRow, attachment: Attachment) -> None:
         ledger.file_sha256, ledger.file_intended = attachment.sha256, ""
         self._keep(ledger)
 
+    def _forget(self, ledger: FiledRow) -> None:
+        """Caspio does not hold it, and need not."""
+        self._ahead.pop(ledger.pk, None)
+        FiledRow.objects.filter(pk=ledger.pk).delete()
+
     def _keep(self, ledger: FiledRow) -> None:
+        self._ahead.pop(ledger.pk, None)
         ledger.changed_at = timezone.now()
-        ledger.save()
+        with transaction.atomic():
+            self._announce(ledger)
+            ledger.save()
+
+    def _announce(self, ledger: FiledRow) -> None:
+        """A result that stands in the chart for the first time, whole: with the ledger's word, others are told."""
+        row = self._row
+        if ledger.table != RESULTS or ledger.announced or row is None or row.key != ledger.key:
+            return
+        if not row.values.get("Patient_Key") or _differs(
+            row, ledger
+        ):  # without a chart, or its file is still to come
+            return
+        ledger.announced = True
+        note(self.practice.pk, Kind.RESULT, ledger.group, result_key=ledger.key)
 
     # -- words ---------------------------------------------------------------------------------------------------
 
@@ -323,9 +397,35 @@ def _ledgers(practice: Practice, rows: Sequence[Row], group: str) -> Iterable[Fi
     return held.filter(table__in={row.table for row in rows}, key__in=[row.key for row in rows])
 
 
-def _forget(ledger: FiledRow) -> None:
-    """Caspio does not hold it, and need not."""
-    FiledRow.objects.filter(pk=ledger.pk).delete()
+# Two for each filing: as a statement of Django's own it would cost more than all calls of an order.
+_STORE = Prepared("""
+INSERT INTO filing_filedrow (id, practice_id, "table", key, "group", pk_id, fields, intended, state, file_sha256,
+    file_intended, recreated, changed_at, announced)
+SELECT * FROM jsonb_to_recordset($1::jsonb) AS (id uuid, practice_id uuid, "table" text, key text, "group" text,
+    pk_id bigint, fields jsonb, intended jsonb, state text, file_sha256 text, file_intended text, recreated integer,
+    changed_at timestamptz, announced boolean)
+ON CONFLICT (id) DO UPDATE SET pk_id = excluded.pk_id, fields = excluded.fields, intended = excluded.intended,
+    state = excluded.state, file_sha256 = excluded.file_sha256, file_intended = excluded.file_intended,
+    recreated = excluded.recreated, changed_at = excluded.changed_at, "group" = excluded."group"
+RETURNING 1
+""")
+_KEPT = [field.attname for field in FiledRow._meta.concrete_fields]
+
+
+def _store(ledgers: Sequence[FiledRow]) -> None:
+    """In one statement."""
+    if not ledgers:
+        return
+    for ledger in ledgers:
+        ledger.changed_at = timezone.now()
+    _STORE.rows([orjson.dumps([{name: getattr(one, name) for name in _KEPT} for one in ledgers]).decode()])
+    for ledger in ledgers:
+        ledger._state.adding = False  # noqa: SLF001  # it is in the database now: saving it again updates it
+
+
+def _intended(row: Row, ledger: FiledRow) -> dict[str, str]:
+    """What the row's fields will be once it is written."""
+    return {**ledger.fields, **hashes(TABLES[row.table], row.values)}
 
 
 def _differs(row: Row, ledger: FiledRow) -> bool:

@@ -5,11 +5,13 @@ Repeatable: what is there is left alone. A field of the wrong type is named, nev
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import hashlib
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from django.conf import settings
 from django.db import transaction
+from django.utils import timezone
 
 from labbridge.filing.tables import TABLES, CaspioType, Field
 from labbridge.peers.caspio import Caspio
@@ -23,7 +25,7 @@ from labbridge.peers.caspio.types import (
 from labbridge.practices.apply import config_of
 from labbridge.practices.clients import caspio, caspio_connection
 from labbridge.practices.config import PracticeConfig
-from labbridge.practices.models import Connection, Practice
+from labbridge.practices.models import Connection, Practice, Preparation, Preparing
 
 #: Everything but our own REST writes, which would come back as echoes (caspio-api.md 4.3).
 EVENT_SOURCES = ["Datasheet", "DataPages", "TriggeredActions", "Tasks"]  # of the OpenAPI document's own list
@@ -43,17 +45,46 @@ class Provisioned:
         return {name: len(items) for name, items in vars(self).items()}
 
 
-def provision(practice: Practice, *, dry_run: bool = False) -> Provisioned:
+Progress = Callable[[int, int], None]
+
+
+def provision(
+    practice: Practice, *, dry_run: bool = False, progress: Progress = lambda _done, _total: None
+) -> Provisioned:
     """Create what is missing. Raises PeerError; what was created before stays."""
     config, done = config_of(practice), Provisioned()
+    wanted = list(wanted_tables(config))
+    total = len(wanted) + 2
     with caspio(practice, "provision") as client:
         existing = {name.lower(): name for name in client.tables()}
-        for name, fields in wanted_tables(config):
+        for number, (name, fields) in enumerate(wanted, start=1):
             _table(client, existing.get(name.lower()), name, fields, done, dry_run=dry_run)
+            progress(number, total)
         _patients(client, config, existing, done, dry_run=dry_run)
+        progress(len(wanted) + 1, total)
         if not done.problems:
             _webhook(client, practice, config, done, dry_run=dry_run)
+        progress(total, total)
+    if not dry_run and not done.problems:
+        Preparation.objects.update_or_create(
+            practice=practice, what=Preparing.TABLES,
+            defaults={"fingerprint": fingerprint(config), "finished_at": timezone.now(), "problem": ""},
+        )  # fmt: skip
     return done
+
+
+def fingerprint(config: PracticeConfig) -> str:
+    """What provisioning goes by: another account, table or field, and it must be done again."""
+    part = config.caspio
+    written = [getattr(part.patients, ours) for ours in part.patients.WRITTEN]
+    said = [part.url, part.patients.table, *written, *part.tables.model_dump().values()]
+    return hashlib.sha256("\0".join(said).encode()).hexdigest()
+
+
+def is_provisioned(practice: Practice) -> bool:
+    """Whether everything was created for the configuration as it is. Asks nobody: the doctor asks Caspio."""
+    held = Preparation.objects.filter(practice=practice, what=Preparing.TABLES).first()
+    return held is not None and held.fingerprint == fingerprint(config_of(practice))
 
 
 def wanted_tables(config: PracticeConfig) -> Iterator[tuple[str, tuple[Field, ...]]]:

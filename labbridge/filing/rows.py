@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -25,20 +25,28 @@ from labbridge.mirror.models import (
     ResultValue,
     StoredFile,
 )
-from labbridge.mirror.phases import payment_of
+from labbridge.mirror.phases import expected_by, is_overdue, payment_of
+from labbridge.mirror.results import WITHDRAWN
 from labbridge.practices.config import PracticeConfig
 
 #: When a row is new or its file is another one, its review starts anew.
 UNREVIEWED: dict[str, Value] = {"Review_Status": "unreviewed", "Reviewed_By": "", "Reviewed_At": None}
+
+
+def review_values(result: Result, zone: ZoneInfo) -> dict[str, Value]:
+    """A result's review as Caspio has it: what a new row begins with, and what is written when it is said here."""
+    if result.reviewed_at is None:
+        return dict(UNREVIEWED)
+    spec, at = TABLES["lab_results"], wall_clock(result.reviewed_at, zone)
+    by = fit(spec.field("Reviewed_By"), result.reviewed_by)
+    return {"Review_Status": "reviewed", "Reviewed_By": by, "Reviewed_At": at}
+
 
 #: HL7 table 0085, where it says more than that there is a value.
 STATUS_WORDS = {
     "X": "not obtained", "I": "pending", "N": "not asked for", "O": "not measured", "P": "preliminary",
     "S": "partial", "R": "not verified", "D": "deleted by the lab", "W": "withdrawn by the lab",
 }  # fmt: skip
-WITHDRAWN = frozenset("DW")
-
-OPEN_PHASES = {Phase.AWAITING_PAYMENT, Phase.IN_PROGRESS, Phase.PARTIAL_RESULTS}
 
 
 @dataclass(frozen=True)
@@ -98,13 +106,21 @@ class OrderRows:
     """The rows of one order, for one practice's settings."""
 
     def __init__(
-        self, order: Order, config: PracticeConfig, patient_key: str, practitioner_name: str
+        self,
+        order: Order,
+        config: PracticeConfig,
+        patient_key: str,
+        practitioner_name: str,
+        *,
+        with_results: bool = True,
     ) -> None:
+        """`with_results`: whether the order has any."""
         self.order, self.config, self.patient_key = order, config, patient_key
         self.practitioner_name = practitioner_name
         self.zone = config.zone
         pdfs = Prefetch("results__pdf", StoredFile.objects.defer("content"))
-        tests = order.ordered_tests.prefetch_related("results__values", pdfs).order_by("external_id")
+        held = ("results__values", pdfs) if with_results else (Prefetch("results", Result.objects.none()),)
+        tests = order.ordered_tests.prefetch_related(*held).order_by("external_id")
         self.tests = [test for test in tests if _is_on_order(test)]
         wanted = {test.lab_test_id_external for test in self.tests}
         known = LabTest.objects.filter(practice=order.practice, external_id__in=wanted)
@@ -124,8 +140,7 @@ class OrderRows:
 
     def _order(self) -> Row:
         order = self.order
-        expected = self._expected_by()
-        overdue = order.phase in OPEN_PHASES and expected is not None and expected < timezone.now()
+        expected = expected_by(order, [self.lab_tests.get(test.lab_test_id_external) for test in self.tests])
         values: dict[str, object] = {
             "Patient_Key": self.patient_key,
             "Rupa_Patient_ID": order.patient.external_id if order.patient else "",
@@ -142,21 +157,13 @@ class OrderRows:
             "Tests_Total": len(self.tests),
             "Tests_Resulted": sum(1 for test in self.tests if _has_file(test)),
             "Expected_By": self._time(expected),
-            "Overdue": overdue and not order.is_demo,
+            "Overdue": is_overdue(order, expected, timezone.now()),
             "Order_Source": order.source,
             "Request_ID": order.request_id,
             "Is_Demo": order.is_demo,
+            **billing_words(order),
         }
         return _row("lab_orders", order.external_id, values)
-
-    def _expected_by(self) -> datetime | None:
-        """When the slowest test should be back by the catalogue's own figures; unknown when any has none."""
-        start = self.order.paid_at or self.order.submitted_at
-        known = [self.lab_tests.get(test.lab_test_id_external) for test in self.tests]
-        if start is None or not known or any(test is None or test.turnaround_days is None for test in known):
-            return None
-        days = max((test.turnaround_days or 0) + 2 * (test.shipping_days_max or 0) for test in known if test)
-        return start + timedelta(days=days)
 
     def _names(self, test: OrderedTest) -> dict[str, object]:
         known = self.lab_tests.get(test.lab_test_id_external)
@@ -196,7 +203,8 @@ class OrderRows:
             "Has_Values": bool(values),
         }
         create = not result.withheld
-        yield _row("lab_results", key, fields, _attachment(key, result), dict(UNREVIEWED), create=create)
+        review = review_values(result, self.zone)
+        yield _row("lab_results", key, fields, _attachment(key, result), review, create=create)
         for value in values:
             yield self._value(key, value, patient_key, create=create)
 
@@ -228,6 +236,16 @@ def value_text(reading: dict[str, Any]) -> str:  # any: one reading as the mirro
     return reading.get("text") or comments or STATUS_WORDS.get(status, "-")
 
 
+def billing_words(order: Order) -> dict[str, object]:
+    """Those that were said: a word never becomes none again, and orders without one cost no write."""
+    words = {
+        "Superbill_Status": order.superbill_status,
+        "HSA_FSA_Status": order.hsa_fsa_status,
+        "Payment_Plan_Status": order.payment_plan_status,
+    }
+    return {name: word for name, word in words.items() if word}
+
+
 def _is_on_order(test: OrderedTest) -> bool:
     """A test that was taken off at checkout leaves Caspio again, unless it has a result: that is never taken away."""
     return not test.removed or bool(test.results.all())
@@ -237,6 +255,16 @@ def _has_file(test: OrderedTest) -> bool:
     return any(result.pdf_id or result.hl7_id for result in test.results.all() if not result.withheld)
 
 
+REMOVED = (
+    "Our copy of this result's file was removed, as the practice's retention policy says. Fetch the file from Rupa "
+    "and attach it to the row in Caspio."
+)
+
+
+class FileRemoved(Exception):
+    """A file is wanted again whose copy retention removed."""
+
+
 def _attachment(key: str, result: Result) -> Attachment | None:
     stored = result.pdf
     if stored is None:
@@ -244,7 +272,10 @@ def _attachment(key: str, result: Result) -> Attachment | None:
     file_id = stored.pk
 
     def load() -> bytes:
-        content: bytes = type(stored).objects.get(pk=file_id).content
+        held = type(stored).objects.get(pk=file_id)
+        if held.emptied_at:
+            raise FileRemoved(REMOVED)
+        content: bytes = held.content
         return content
 
     return Attachment(ATTACHMENT, stored.sha256, f"{key}-{stored.sha256[:12]}.pdf", load)

@@ -161,6 +161,26 @@ TABLES: dict[str, TableSpec] = {
             owned=False,
         ),
         TableSpec(
+            "lab_analytics_monthly",
+            (
+                *_key("Month_Key"),
+                *_text("Month", "Scope", "Rupa_Lab_Company_ID", "Lab_Company_Name"),
+                *_whole("Orders", "Tests", "Canceled", "Paid_Orders", "Paid_With_Price"),
+                *_money("Amount"),
+                *_time(SYNCED_AT),
+            ),
+        ),
+        TableSpec(
+            "lab_turnaround",
+            (
+                *_key("Turnaround_Key"),
+                *_text("Scope", "Rupa_Lab_Company_ID", "Lab_Company_Name", "Rupa_Lab_Test_ID", "Test_Name"),
+                *_whole("Results", "Still_Open", "P50_Days", "P90_Days"),
+                *_text("Remark"),
+                *_time(SYNCED_AT),
+            ),
+        ),
+        TableSpec(
             "lab_protocol_tests",
             (*_key("Protocol_Test_ID"), *_text("Protocol_ID", "Rupa_Lab_Test_ID"), *_whole("Sort")),
             owned=False,

@@ -2,30 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
 from typing import Any
 from uuid import UUID
 
-import orjson
 import structlog
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from labbridge.filing.patients import is_our_echo
-from labbridge.handlers import jobs
-from labbridge.handlers.links import is_contradicted, link_chart, link_waiting, unlink
+from labbridge.database.deadlocks import outliving_deadlocks
+from labbridge.filing.patients import forget_row, is_our_echo
+from labbridge.handlers.judging import index_all
+from labbridge.handlers.links import (
+    is_contradicted,
+    leave_without_outcome,
+    link_chart,
+    link_of,
+    link_patient,
+    link_waiting,
+    queue_sync,
+    queue_sync_of_each,
+    queue_syncs,
+    unlink,
+)
+from labbridge.handlers.questions import close_cases
 from labbridge.handlers.settle import refile_orders, refile_withheld
-from labbridge.mirror.models import Chart, Order, Patient, PatientLink
-from labbridge.mirror.person import PARTS, Person, as_text, indexes
+from labbridge.mirror.merge import age_of
+from labbridge.mirror.models import Chart, Order, Patient
+from labbridge.mirror.names import index
+from labbridge.mirror.person import PARTS, as_text, content_index
 from labbridge.peers.caspio import Caspio, Row
 from labbridge.peers.caspio import where as q
 from labbridge.practices.apply import config_of
 from labbridge.practices.config import PatientFields
-from labbridge.practices.models import Connection, ConnectionState, Practice
-from labbridge.trust.keys import keyring
+from labbridge.practices.models import Practice
 
 log = structlog.get_logger()
+
+TOGETHER = 100  #: rows of an import that are followed in one transaction
 
 
 def read_chart(practice: Practice, caspio: Caspio, pk_id: int) -> None:
@@ -38,9 +55,9 @@ def read_chart(practice: Practice, caspio: Caspio, pk_id: int) -> None:
     take_rows(practice, fields, [row])
 
 
-def read_charts(practice: Practice, caspio: Caspio) -> int:
-    """Read the whole patients table. Returns rows read."""
-    return take_charts(practice, chart_pages(practice, caspio))
+def read_charts(practice: Practice, caspio: Caspio, *, queue: bool = True) -> int:
+    """Read the whole patients table. Returns rows read. Without `queue`, nothing new goes to Rupa for it."""
+    return take_charts(practice, chart_pages(practice, caspio), queue=queue)
 
 
 def chart_pages(practice: Practice, caspio: Caspio) -> Iterator[list[Row]]:
@@ -54,25 +71,67 @@ def look_in_caspio(patient: Patient, caspio: Caspio) -> None:
     fields = config_of(patient.practice).caspio.patients
     if fields.rupa_patient_id:
         where = q.field(fields.rupa_patient_id) == patient.external_id
-        take_rows(
-            patient.practice, fields, caspio.table(fields.table).all(select=_select(fields), where=where)
-        )
+        found = caspio.table(fields.table).all(select=_select(fields), where=where)
+        take_rows(patient.practice, fields, found)
 
 
-def take_charts(practice: Practice, pages: Iterable[list[Row]]) -> int:
-    """Merge all rows of the patients table; those that are missing are gone. Returns rows taken."""
+def take_charts(
+    practice: Practice,
+    pages: Iterable[list[Row]],
+    *,
+    began: datetime | None = None,
+    queue: bool = True,
+    brake: bool = True,
+) -> int:
+    """Merge all rows of the patients table; those that are missing are gone. Returns rows taken.
+
+    `began`: when their reading began, where that was before this call; charts read since then are not missing.
+    Without `queue`, nothing new goes to Rupa for it. With `brake`, nobody is taken as gone while so many are missing
+    that it looks like an import that has emptied the table: that is for a sweep to say, and for a person to decide.
+    """
     fields = config_of(practice).caspio.patients
-    started, seen, changed = timezone.now(), set[int](), list[_Changed]()
+    started, seen, changed = began or timezone.now(), set[int](), list[_Changed]()
     for page in pages:
         changed += _keep_rows(practice, fields, page)
         seen.update(row["PK_ID"] for row in page)
     present = Chart.objects.filter(practice=practice, present=True, read_at__lt=started)
-    for pk_id in set(present.values_list("pk_id", flat=True)) - seen:
-        if pk_id is not None:
-            retire_chart(practice, pk_id)
+    gone = {pk_id for pk_id in present.values_list("pk_id", flat=True) if pk_id is not None} - seen
+    if brake and config_of(practice).sync.is_too_much(len(gone), len(gone) + len(seen)):
+        log.warning("patients.too_many_gone", practice=practice.slug, count=len(gone))
+        gone = set()
+    for pk_id in gone:
+        retire_chart(practice, pk_id)
     Practice.objects.filter(pk=practice.pk).update(charts_read_at=started)
-    _follow(practice, changed)
+    _follow(practice, changed, queue=queue)
     return len(seen)
+
+
+@dataclass(frozen=True)
+class ChartsCompared:
+    """How the patients table differs from the charts that are held."""
+
+    held: int
+    new: int
+    changed: int
+    gone: int
+
+
+def compare_charts(practice: Practice, pages: Iterable[list[Row]]) -> ChartsCompared:
+    """Compare all rows of the patients table with what is held, by their content. Changes nothing."""
+    theirs = config_of(practice).caspio.patients.read_fields()
+    held = {
+        chart.key: chart for chart in Chart.objects.filter(practice=practice, present=True).defer("person")
+    }
+    new, changed, seen = 0, 0, set[str]()
+    for row in (row for page in pages for row in page):
+        key = row.get(theirs["key"])
+        if key in (None, ""):
+            continue
+        seen.add(str(key))
+        chart = held.get(str(key))
+        new += chart is None
+        changed += chart is not None and not Content(row, theirs).is_in(chart)
+    return ChartsCompared(len(held), new, changed, len(held.keys() - seen))
 
 
 def _select(fields: PatientFields) -> list[str]:
@@ -94,8 +153,16 @@ class _Changed:
 
 
 def take_rows(practice: Practice, fields: PatientFields, rows: list[Row]) -> None:
-    """Merge rows of the patients table, then make and end links. Never row by row: the next may be a double."""
-    _follow(practice, _keep_rows(practice, fields, rows))
+    """Merge rows of the patients table, then make and end links. Never row by row: the next may be a double.
+
+    A row that was read before anybody told of it, as the first reading of the table does, has no outcome yet: now it
+    gets one, though nothing in it has changed.
+    """
+    changed = _keep_rows(practice, fields, rows)
+    _follow(practice, changed)
+    keys = {str(row.get(fields.read_fields()["key"])) for row in rows}
+    silent = Chart.objects.filter(practice=practice, key__in=keys, present=True, sync_status="")
+    queue_syncs(practice, silent.exclude(pk__in=[one.chart_id for one in changed]))
 
 
 def _keep_rows(practice: Practice, fields: PatientFields, rows: list[Row]) -> list[_Changed]:
@@ -107,16 +174,16 @@ def _keep_rows(practice: Practice, fields: PatientFields, rows: list[Row]) -> li
         key = row.get(theirs["key"])
         if key in (None, ""):
             continue  # a row that nobody can point to yet
-        content, chart = _Content(row, theirs), held.get(str(key))
-        if chart is not None and content.is_in(chart):
+        content, chart = Content(row, theirs), held.get(str(key))
+        if chart is not None and (chart.erased_at or content.is_in(chart)):
             same.append(chart.pk)
         else:
-            changed.append(_kept(practice, str(key), content))
+            changed.append(outliving_deadlocks(partial(_kept, practice, str(key), content)))
     Chart.objects.filter(pk__in=same).update(read_at=timezone.now())
     return changed
 
 
-class _Content:
+class Content:
     """What a row says, in our words."""
 
     def __init__(self, row: Row, theirs: dict[str, str]) -> None:
@@ -133,7 +200,7 @@ class _Content:
         return held and chart.present and chart.pk_id == self.pk_id
 
 
-def _kept(practice: Practice, key: str, content: _Content) -> _Changed:
+def _kept(practice: Practice, key: str, content: Content) -> _Changed:
     try:
         with transaction.atomic():
             return _keep(practice, key, content)
@@ -142,21 +209,28 @@ def _kept(practice: Practice, key: str, content: _Content) -> _Changed:
             return _keep(practice, key, content)
 
 
-def _keep(practice: Practice, key: str, content: _Content) -> _Changed:
+def _keep(practice: Practice, key: str, content: Content) -> _Changed:
     """Its content index is written by `_follow`: until then the row counts as changed, whatever happens."""
     chart = _chart_of(practice, key, content.pk_id)
+    if chart.erased_at:  # its key was changed in Caspio since
+        return _Changed(chart.pk, b"", None)
     former = None if chart.email_index is None else bytes(chart.email_index)
-    chart.pk_id, chart.read_at, chart.present = content.pk_id, timezone.now(), True
+    if not chart.present or chart.pk_id != content.pk_id:
+        forget_row(chart)  # another row under the same key: it holds nothing of what we wrote
+    now = timezone.now()
+    for part, value in content.person.items():
+        if chart.person.get(part) != value:
+            chart.changed[part] = age_of(now)
+    chart.pk_id, chart.read_at, chart.present = content.pk_id, now, True
     chart.person, chart.rupa_patient_id, chart.content_index = content.person, content.rupa_patient_id, None
-    chart.lookup_keys = None  # found by other keys from now on
-    chart.email_index, chart.birthday_index = indexes(content.person)
+    index(chart, content.person)
     chart.save()
     return _Changed(chart.pk, content.index, former if former != chart.email_index else None)
 
 
 def _chart_of(practice: Practice, key: str, pk_id: int) -> Chart:
     """The chart of a row: by its key; else by its PK_ID, for then its key was changed in Caspio."""
-    charts = Chart.objects.select_for_update().filter(practice=practice)
+    charts = Chart.objects.select_for_update(no_key=True).filter(practice=practice)
     chart = charts.filter(key=key).first()
     former = charts.filter(pk_id=pk_id, present=True).exclude(key=key).first()
     if chart is not None:
@@ -171,48 +245,65 @@ def _chart_of(practice: Practice, key: str, pk_id: int) -> Chart:
     return former
 
 
-def _follow(practice: Practice, changed: Iterable[_Changed]) -> None:
+def _follow(practice: Practice, changed: Sequence[_Changed], *, queue: bool = True) -> None:
     """What changed rows mean for links: those that they contradict end, those that wait for them are made."""
-    for one in changed:
-        with transaction.atomic():
-            chart = Chart.objects.select_for_update().get(pk=one.chart_id)
-            _follow_one(chart)
-            if one.former_email is not None:  # this row no longer stands in somebody else's way
-                link_waiting(practice, one.former_email)
-            Chart.objects.filter(pk=chart.pk).update(content_index=one.index)
+    if not changed:
+        return
+    outliving_deadlocks(partial(index_all, practice))  # of an import, not in the transaction of its first row
+    waits = Patient.objects.filter(practice=practice, link__isnull=True).exists()
+    for first in range(0, len(changed), TOGETHER):
+        some = changed[first : first + TOGETHER]
+        done = set() if waits else outliving_deadlocks(partial(_follow_new, practice, some, queue=queue))
+        for one in some:
+            if one.chart_id not in done:
+                outliving_deadlocks(partial(_follow_changed, practice, one, queue=queue))
+
+
+@transaction.atomic
+def _follow_new(practice: Practice, some: Sequence[_Changed], *, queue: bool) -> set[UUID]:
+    """Rows that name nobody, while nobody at Rupa waits for a row: nothing is to be judged, their jobs do the rest.
+
+    Returns whose they are. An import of many thousands is made of them.
+    """
+    index_of = {one.chart_id: one.index for one in some if one.former_email is None}
+    charts = Chart.objects.select_for_update(no_key=True, of=("self",)).filter(
+        pk__in=list(index_of), link__isnull=True, rupa_patient_id="", erased_at=None
+    )
+    found = list(charts.order_by("pk"))
+    for chart in found:
+        chart.practice, chart.content_index = practice, index_of[chart.pk]
+    Chart.objects.bulk_update(found, ["content_index"])
+    if queue:
+        queue_sync_of_each(practice, found)
+    else:
+        leave_without_outcome([chart.pk for chart in found])
+    return {chart.pk for chart in found}
+
+
+def _follow_changed(practice: Practice, one: _Changed, *, queue: bool) -> None:
+    with transaction.atomic():
+        chart = Chart.objects.select_for_update(no_key=True).get(pk=one.chart_id)
+        if chart.erased_at:
+            return
+        chart.practice = practice  # no query for each
+        _follow_one(chart)
+        if one.former_email is not None:  # this row no longer stands in somebody else's way
+            link_waiting(practice, one.former_email)
+        Chart.objects.filter(pk=chart.pk).update(content_index=one.index)
+        if queue or link_of(chart) is not None:
             queue_sync(chart)
+        else:
+            leave_without_outcome([chart.pk])
 
 
 def _follow_one(chart: Chart) -> None:
-    link = PatientLink.objects.select_related("patient", "chart").filter(chart=chart).first()
-    if link is not None and not is_contradicted(link):
-        refile_withheld(link.patient)
+    made = link_of(chart)
+    if made is not None and not is_contradicted(made):
+        refile_withheld(made.patient)
         return
-    if link is not None:
-        unlink(link)
+    if made is not None:
+        unlink(made)
     link_chart(chart)
-
-
-def queue_sync(chart: Chart) -> None:
-    """Have the row brought to Rupa, where the practice wants that and is connected."""
-    if config_of(chart.practice).sync.patients != "full":
-        return
-    connected = Connection.objects.filter(practice=chart.practice, peer="rupa", state=ConnectionState.ACTIVE)
-    if connected.exists():
-        jobs.sync_chart.defer(lock=f"{chart.practice.slug}:sync:{chart.pk}", chart_id=str(chart.pk))
-
-
-def content_index(person: Person, rupa_patient_id: str) -> bytes:
-    """What a row is compared by with what it was."""
-    return keyring().blind(orjson.dumps([person, rupa_patient_id]).decode(), "chart content")
-
-
-def note_rupa_id(chart: Chart, rupa_patient_id: str) -> None:
-    """We have written this id on the row: its next reading is no news."""
-    if chart.rupa_patient_id != rupa_patient_id:
-        chart.rupa_patient_id = rupa_patient_id
-        chart.content_index = content_index(chart.person, rupa_patient_id)
-        chart.save(update_fields=["rupa_patient_id", "content_index"])
 
 
 def is_echo(practice: Practice, row: Row) -> bool:
@@ -221,7 +312,10 @@ def is_echo(practice: Practice, row: Row) -> bool:
     if any(theirs[part] not in row for part in (*PARTS, "key") if part in theirs):
         return False  # keys only, or a chosen few fields: the row has to be read
     chart = Chart.objects.filter(practice=practice, key=str(row.get(theirs["key"])), present=True).first()
-    return chart is not None and _Content(row, theirs).person == chart.person and is_our_echo(chart, row)
+    if chart is None or chart.content_index is None or str(chart.pk_id) != str(row.get("PK_ID")):
+        return False  # not read to the end yet, or another row
+    content = Content(row, theirs)
+    return is_our_echo(chart, row, content.person, content.rupa_patient_id)
 
 
 def read_chart_by_key(practice: Practice, caspio: Caspio, key: str) -> Chart | None:
@@ -235,17 +329,27 @@ def read_chart_by_key(practice: Practice, caspio: Caspio, key: str) -> Chart | N
 
 
 def retire_chart(practice: Practice, pk_id: int) -> None:
-    """Its row is gone from Caspio: nothing more may be filed under it."""
+    """Its row is gone from Caspio, deleted or merged into another: nothing more may be filed under it."""
     with transaction.atomic():
-        for chart in Chart.objects.select_for_update().filter(practice=practice, pk_id=pk_id, present=True):
+        charts = Chart.objects.select_for_update(no_key=True).filter(
+            practice=practice, pk_id=pk_id, present=True
+        )
+        for chart in charts:
             _retire(chart)
 
 
 def _retire(chart: Chart) -> None:
-    chart.present = False
-    chart.save(update_fields=["present"])
-    PatientLink.objects.filter(chart=chart).delete()
+    """Unlink, here only: at Rupa nothing is deleted. The orders leave this chart, and go to whoever is left."""
+    chart.present, chart.sync_status, chart.sync_message = False, "", ""
+    chart.save(update_fields=["present", "sync_status", "sync_message"])
+    made = link_of(chart)
+    close_cases(chart, "row_gone")
+    if made is not None:
+        unlink(made)
+        link_patient(made.patient)
     log.warning("patients.row_gone", practice=chart.practice.slug, pk_id=chart.pk_id)
-    link_chart(chart)  # patients who were in doubt between this row and another one
+    if chart.rupa_patient_id:  # patients who were in doubt between this row and another one
+        for patient in Patient.objects.filter(practice=chart.practice, external_id=chart.rupa_patient_id):
+            link_patient(patient)
     if chart.email_index is not None:
         link_waiting(chart.practice, bytes(chart.email_index))

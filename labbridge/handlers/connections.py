@@ -8,13 +8,14 @@ import structlog
 from django.db import transaction
 from django.utils import timezone
 
+from labbridge.engine import queue
 from labbridge.engine.queue import bring_forward
 from labbridge.handlers.jobs import handle_event
 from labbridge.inbox.models import Event, EventState
 from labbridge.peers.errors import NotFound, PeerError
-from labbridge.peers.rupa.client import Rupa
+from labbridge.peers.lab import LabPeer
 from labbridge.peers.rupa.types import PractitionerSnapshot
-from labbridge.practices.clients import rupa
+from labbridge.practices.clients import lab
 from labbridge.practices.consent import adopt
 from labbridge.practices.models import Connection, Practitioner
 
@@ -29,7 +30,7 @@ def learn_now(connection_id: str) -> int:
 
     """
     connection = Connection.objects.select_related("practice").get(pk=connection_id)
-    with rupa(connection, "connect") as client:
+    with lab(connection, "connect") as client:
         me, found = _listed(client)
     if me is not None:
         connection = adopt(connection, me)
@@ -43,7 +44,7 @@ def learn_now(connection_id: str) -> int:
     return len(found)
 
 
-def _listed(client: Rupa) -> tuple[PractitionerSnapshot | None, list[PractitionerSnapshot]]:
+def _listed(client: LabPeer) -> tuple[PractitionerSnapshot | None, list[PractitionerSnapshot]]:
     """The token's own practitioner if Rupa tells, and everybody the token can see."""
     found: dict[str, PractitionerSnapshot] = {}
     me: PractitionerSnapshot | None = None
@@ -93,6 +94,9 @@ def replay(event_id: UUID) -> None:
     """Have one event handled again, by a person or because what it waited for was mended."""
     with transaction.atomic():
         event = Event.objects.select_for_update().get(pk=event_id)
+        if event.emptied_at:
+            return  # nothing is left of it to be handled again; what it said is in Caspio
         event.state, event.merged_at, event.settled_at, event.reason = EventState.RECEIVED, None, None, ""
         event.save(update_fields=["state", "merged_at", "settled_at", "reason"])
+        queue.forget_dead("handle_event", event_id=str(event.pk))
         handle_event.defer(lock=f"{event.peer}:{event.subject}", event_id=str(event.pk))

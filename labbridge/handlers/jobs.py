@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
+from typing import Any
 
 from django.db import transaction
+from django.db.models import Sum
+from django.db.models.functions import Length
 
 from labbridge.engine.jobs import JobFailed, NotYet, task
 from labbridge.engine.locks import try_exclusive
 from labbridge.engine.retry import OWN, PEER, RetryPolicy
 from labbridge.filing.execute import FilingProblem
+from labbridge.filing.models import ProtocolEdit
 from labbridge.inbox.models import Event, EventState
 from labbridge.mirror.models import Chart, LabTest, Order, RowTouch
 from labbridge.peers.errors import NotFound
@@ -31,19 +36,30 @@ def _event_dead(reason: str, event_id: str) -> None:
     Event.objects.filter(pk=event_id).update(state=EventState.DEAD, reason=reason[:300])
 
 
-@task("handle_event", policy=OWN, on_retry=_event_waits, on_dead=_event_dead)
+#: Bodies of events that are read together, in bytes: what a worker needs stays the same however many wait.
+TOGETHER = 4 * 1024 * 1024
+
+
+def _handle_events(jobs: Sequence[Mapping[str, Any]]) -> bool:
+    from labbridge.handlers.table import handle_together
+
+    keys = [ids["event_id"] for ids in jobs]
+    events = Event.objects.filter(pk__in=keys)
+    if (events.aggregate(size=Sum(Length("body")))["size"] or 0) > TOGETHER:
+        return False
+    known = {str(event.pk): event for event in events.select_related("practice")}
+    handle_together([known[key] for key in keys if key in known and known[key].is_new])
+    return True
+
+
+@task("handle_event", policy=OWN, on_retry=_event_waits, on_dead=_event_dead, together=_handle_events)
 def handle_event(event_id: str) -> None:
     """Merge one event into the mirror and queue what follows. Touches no peer, so no peer can hold it up."""
     from labbridge.handlers.table import handler_for
 
     event = Event.objects.select_related("practice").filter(pk=event_id).first()
-    if (
-        event is None
-        or event.state in {EventState.HANDLED, EventState.QUARANTINED}
-        or event.merged_at is not None
-    ):
-        return
-    handler_for(event)(event)
+    if event is not None and event.is_new:
+        handler_for(event)(event)
 
 
 # -- orders --------------------------------------------------------------------------------------------------
@@ -224,6 +240,18 @@ def file_lab_test(practice_id: str, external_id: str) -> None:
     settle_events(external_id)
 
 
+def _protocol_waits(reason: str, edit_id: str) -> None:
+    ProtocolEdit.objects.filter(pk=edit_id).update(problem=reason[:300])
+
+
+@task("file_protocol", policy=MENDED_BY_A_PERSON, on_retry=_protocol_waits, on_dead=_protocol_waits)
+def file_protocol(edit_id: str) -> None:
+    """Write what somebody made of a protocol to Caspio."""
+    from labbridge.handlers.protocols import file_edit
+
+    file_edit(edit_id)
+
+
 def _learn_waits(reason: str, connection_id: str) -> None:
     Connection.objects.filter(pk=connection_id).update(problem=reason[:300])
 
@@ -263,40 +291,64 @@ def sync_chart(chart_id: str) -> None:
 
 @task("answer_request_row", policy=MENDED_BY_A_PERSON)
 def answer_request_row(practice_id: str, pk_id: int) -> None:
-    """Answer one row of the practice's request table."""
-    from labbridge.handlers.order_requests import answer_row
+    """Read one row of the practice's request table and answer it."""
+    from labbridge.handlers.request_rows import read_request_row
 
     try:
-        answer_row(Practice.objects.get(pk=practice_id), pk_id)
+        read_request_row(Practice.objects.get(pk=practice_id), pk_id)
     except FilingProblem as problem:
         raise JobFailed(problem.sentence, retry=True, retry_after=problem.retry_after) from None
+    except NotConnected as error:
+        raise NotYet(str(error)) from None
 
 
 @task("answer_request", policy=MENDED_BY_A_PERSON)
 def answer_request(request_id: str) -> None:
     """Write on the request's row what became of it."""
-    from labbridge.handlers.order_requests import answer_again
+    from labbridge.handlers.request_rows import answer_again
 
     try:
         answer_again(request_id)
     except FilingProblem as problem:
         raise JobFailed(problem.sentence, retry=True, retry_after=problem.retry_after) from None
+    except NotConnected as error:
+        raise NotYet(str(error)) from None
 
 
-@task("start_request", policy=PEER)
+def _request_given_up(reason: str, request_id: str) -> None:
+    from labbridge.handlers.order_requests import give_up
+
+    give_up(reason, request_id)
+
+
+@task("start_request", policy=PEER, on_dead=_request_given_up)
 def start_request(request_id: str) -> None:
-    """Go on with a request whose order intent could not be had at once."""
-    from labbridge.handlers.order_requests import start_again
+    """Go on with a request that waited for a peer, a patient or a connection."""
+    from labbridge.handlers.order_requests import go_on
 
-    start_again(request_id)
+    go_on(request_id)
+
+
+@task("expire_request", policy=PEER)
+def expire_request(request_id: str) -> None:
+    """Put a checkout away that was not used for days."""
+    from labbridge.handlers.intents import expire
+
+    _read_intent(expire, request_id)
 
 
 @task("read_returned_order", policy=PEER)
 def read_returned_order(request_id: str) -> None:
     """The practitioner came back from Rupa: read what became of the intent, without waiting for its event."""
-    from labbridge.handlers.order_requests import read_returned
+    from labbridge.handlers.intents import read_intent_of
+
+    _read_intent(read_intent_of, request_id)
+
+
+def _read_intent(act: Callable[[str], None], request_id: str) -> None:
+    from labbridge.ordering.choice import CannotOrder
 
     try:
-        read_returned(request_id)
-    except NotConnected as error:
+        act(request_id)
+    except (NotConnected, CannotOrder) as error:  # nobody is connected at the moment
         raise NotYet(str(error)) from None

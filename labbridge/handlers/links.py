@@ -1,123 +1,211 @@
-"""The link between a row of Caspio's patients table and a patient at Rupa.
+"""The link between a row of Caspio's patients table and a patient at Rupa: made, broken, and why there is none.
 
-Until the matching of its own issue is built, a link is made in two ways only: the Rupa patient id already stands
-in Caspio, or e-mail and birthday are both equal and nobody else has them. Everything else waits for a person.
+Lock order here and everywhere: rows of charts, then patients, then orders by primary key.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+from uuid import UUID
+
 import structlog
 from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
 
+from labbridge.engine.queue import taken_locks
+from labbridge.handlers import jobs
+from labbridge.handlers.judging import (
+    BY_ID,
+    Finding,
+    contradicts,
+    identity_of,
+    judge,
+    judge_back,
+    match_back_of,
+)
+from labbridge.handlers.questions import (
+    close_cases_without_row,
+    is_asked_about,
+    open_case,
+    open_case_without_row,
+)
 from labbridge.handlers.settle import refile_orders
-from labbridge.mirror.models import Chart, Order, Patient, PatientLink
-from labbridge.mirror.person import birthdays_differ, first_names_differ, names_differ
-from labbridge.practices.apply import config_of
-from labbridge.practices.models import Practice
+from labbridge.mirror.models import CaseKind, CaseState, Chart, Order, Patient, PatientLink, ReviewCase
+from labbridge.mirror.person import Person
+from labbridge.practices.models import Connection, ConnectionState, Practice
+from labbridge.trust.audit import Actor, job, record
+from labbridge.trust.keys import keyring
 
 log = structlog.get_logger()
 
-BY_ID = "The Rupa patient id stands on this patient's row in Caspio."
-BY_PARTICULARS = "E-mail and birthday are both equal, and no other patient has them."
+RULES = job("matching")  #: who acts where no person does
+
 UNLINKED = (
-    "No patient in Caspio has this order's Rupa patient id, nor the same e-mail and birthday. Put the Rupa patient "
-    "id on the right patient's row in Caspio; the order is then filed by itself."
+    "No patient in Caspio has this order's Rupa patient id, nor is surely the same person. Put the Rupa patient id "
+    "on the right patient's row in Caspio, or choose the row in Labbridge, under Matches; the order is then filed by "
+    "itself."
 )
 ON_SEVERAL = (
     "Several patients in Caspio have this order's Rupa patient id. Leave it on the right one's row only; the order "
     "is then filed by itself."
 )
 ON_ANOTHER = (
-    "The patient in Caspio who has this order's Rupa patient id has another birthday and another name than the one "
-    "at Rupa. Move the id to the right patient's row, or correct the row; the order is then filed by itself."
+    "The patient in Caspio who has this order's Rupa patient id has another birthday or another name than the one "
+    "at Rupa. Decide in Labbridge, under Matches, or move the id to the right patient's row; the order is then filed "
+    "by itself."
 )
 
 
-def link_chart(chart: Chart) -> None:
-    """A row is new or changed: perhaps patients at Rupa were waiting for it."""
-    patients = Patient.objects.filter(practice=chart.practice)
-    if chart.rupa_patient_id:
-        for patient in patients.filter(external_id=chart.rupa_patient_id):
-            _leave_row_without_id(patient)
-            link_patient(patient)
-    elif chart.email_index is not None:
-        link_waiting(chart.practice, bytes(chart.email_index))
+class AlreadyLinked(Exception):
+    """The chart or the patient has another link: only a person can break it."""
 
 
-def link_waiting(practice: Practice, email_index: bytes) -> None:
-    """Try the patients at Rupa who have this e-mail and no link yet."""
-    waiting = Patient.objects.filter(practice=practice, link__isnull=True, email_index=email_index)
-    for patient in waiting:
-        link_patient(patient)
+def link(
+    chart: Chart,
+    patient: Patient,
+    reasons: Iterable[str],
+    *,
+    made_by: str = "labbridge",
+    actor: Actor = RULES,
+) -> PatientLink:
+    """Make the link and have the patient's orders filed under that row.
+
+    Raises:
+        AlreadyLinked: one of the two belongs to somebody else, or the row is gone.
+
+    """
+    practice = chart.practice
+    values = {"practice": practice, "reasons": list(reasons), "made_by": made_by}
+    try:
+        with transaction.atomic():
+            chart = Chart.objects.select_for_update(no_key=True).get(pk=chart.pk)
+            patient = Patient.objects.select_for_update(no_key=True).get(pk=patient.pk)
+            chart.practice = patient.practice = practice  # no query for each
+            if not chart.present:
+                raise AlreadyLinked
+            # Nothing is settled with somebody who was not read yet: whether the two fit is seen then.
+            values["base"] = None if patient.person is None else agreed(chart, patient)
+            made, created = PatientLink.objects.get_or_create(chart=chart, patient=patient, defaults=values)
+            close_cases_without_row(patient)
+            if created:
+                refile_orders(Order.objects.filter(patient=patient))
+                record(
+                    "link.make",
+                    actor=actor,
+                    practice=chart.practice,
+                    patient=(chart, patient),
+                    why=made.reasons[0],
+                )
+                log.info("patients.linked", practice=chart.practice.slug, pk_id=chart.pk_id)
+    except IntegrityError:
+        raise AlreadyLinked from None
+    return made
 
 
-def _leave_row_without_id(patient: Patient) -> None:
-    """An id that somebody wrote into a row weighs more than the likeness by which another row was linked."""
-    link = PatientLink.objects.select_related("chart", "patient").filter(patient=patient).first()
-    if link is not None and link.chart.rupa_patient_id != patient.external_id:
-        unlink(link)
+def agreed(chart: Chart, patient: Patient) -> dict[str, dict[str, str | None]]:
+    """What stands on both sides now, hashed: a later change on one of them is seen by it."""
+    return {
+        "caspio": hashed(identity_of(chart).as_person()),
+        "rupa": hashed(identity_of(patient).as_person()),
+    }
 
 
-def is_contradicted(link: PatientLink) -> bool:
-    """Whether the row says by now that it is another patient at Rupa, or no longer that it is this one."""
-    written = link.chart.rupa_patient_id
-    return written != link.patient.external_id if written else BY_ID in link.reasons
+def hashed(person: Person) -> dict[str, str | None]:
+    return {
+        part: None if value is None else keyring().blind(value, f"agreed {part}").hex()
+        for part, value in person.items()
+    }
 
 
-def unlink(link: PatientLink) -> None:
+def unlink(made: PatientLink, *, actor: Actor = RULES) -> None:
     """Take a link back. The patient's orders leave that chart, and go to another if there is one."""
-    link.delete()
-    log.warning("patients.unlinked", practice=link.practice.slug)
-    refile_orders(Order.objects.filter(patient=link.patient))
+    with transaction.atomic():
+        Chart.objects.select_for_update(no_key=True).get(pk=made.chart_id)
+        Patient.objects.select_for_update(no_key=True).get(pk=made.patient_id)
+        PatientLink.objects.filter(pk=made.pk).delete()
+        record("link.break", actor=actor, practice=made.practice, patient=(made.chart, made.patient))
+        refile_orders(Order.objects.filter(patient=made.patient))
+    log.warning("patients.unlinked", practice=made.practice.slug)
+
+
+def link_of(record: Chart | Patient) -> PatientLink | None:
+    side = "chart" if isinstance(record, Chart) else "patient"
+    return PatientLink.objects.select_related("chart", "patient").filter(**{side: record}).first()
+
+
+# -- by the rules, without a person ------------------------------------------------------------------------------
+
+
+def link_chart(chart: Chart) -> PatientLink | None:
+    """The link of a row, made now if the rules allow it from what the mirror knows."""
+    made = link_of(chart)
+    if made is not None or not chart.present or chart.erased_at:
+        return made
+    verdict = judge(chart)
+    if verdict.finding is not Finding.LINK or verdict.patient is None:
+        return None
+    return _made(chart, verdict.patient, verdict.reasons)
 
 
 def link_patient(patient: Patient) -> PatientLink | None:
-    """The link of a patient at Rupa, made now if the rule allows it."""
-    link = _link_of(patient)
-    if link is not None:
-        return link
-    chart, reason = find_chart(patient)
-    if chart is None:
+    """The link of a patient at Rupa, made now if the rules allow it; its row is then told."""
+    made = link_of(patient)
+    if made is not None or patient.erased_at:
+        return made
+    verdict, chart = judge_back(patient)
+    if verdict.finding is not Finding.LINK or chart is None:
         return None
+    made = _made(chart, patient, verdict.reasons)
+    if made is not None:
+        queue_sync(chart)
+    return made
+
+
+def _made(chart: Chart, patient: Patient, reasons: Iterable[str]) -> PatientLink | None:
+    if BY_ID in reasons:
+        _leave_row_without_id(patient, chart)
     try:
-        with transaction.atomic():
-            link = PatientLink.objects.create(
-                practice=patient.practice, chart=chart, patient=patient, reasons=[reason]
-            )
-            refile_orders(Order.objects.filter(patient=patient))
-    except IntegrityError:  # somebody else linked one of the two meanwhile
-        return _link_of(patient)
-    log.info("patients.linked", practice=patient.practice.slug, reason=reason)
-    return link
+        return link(chart, patient, reasons)
+    except AlreadyLinked:  # somebody else linked one of the two meanwhile
+        made = link_of(patient)
+        return made if made is not None and made.chart_id == chart.pk else None
 
 
-def _link_of(patient: Patient) -> PatientLink | None:
-    return PatientLink.objects.select_related("chart").filter(patient=patient).first()
+def _leave_row_without_id(patient: Patient, chart: Chart) -> None:
+    """An id that somebody wrote into a row weighs more than the likeness by which another row was linked."""
+    made = link_of(patient)
+    if made is not None and made.chart_id != chart.pk and made.chart.rupa_patient_id != patient.external_id:
+        unlink(made)
 
 
-def find_chart(patient: Patient) -> tuple[Chart | None, str]:
-    """The one row that is this patient beyond doubt, and why; none when there is any doubt."""
-    charts = Chart.objects.filter(practice=patient.practice, present=True)
-    by_id = list(charts.filter(rupa_patient_id=patient.external_id)[:2])
-    if by_id:
-        clear = len(by_id) == 1 and not _taken(by_id[0]) and not _is_somebody_else(patient, by_id[0])
-        return (by_id[0], BY_ID) if clear else (None, "")
-    if patient.email_index is None or patient.birthday_index is None or not _table_is_known(patient):
-        return None, ""
-    same = list(charts.filter(email_index=patient.email_index, birthday_index=patient.birthday_index)[:2])
-    if len(same) != 1 or _taken(same[0]) or same[0].rupa_patient_id:
-        return None, ""  # twins, doubles, or a row that belongs to another patient at Rupa
-    others = Patient.objects.filter(
-        practice=patient.practice, email_index=patient.email_index, birthday_index=patient.birthday_index
+def link_waiting(practice: Practice, email_index: bytes) -> None:
+    """Try whoever has this e-mail and no link yet, at Rupa and in Caspio: a row no longer stands in their way."""
+    for patient in Patient.objects.filter(practice=practice, link__isnull=True, email_index=email_index):
+        link_patient(patient)
+    asked = ReviewCase.objects.filter(
+        kind=CaseKind.IDENTITY, state=CaseState.OPEN, patient=None, reopened=False
     )
-    if others.exclude(pk=patient.pk).exists() or _may_be_twins(patient, same[0]):
-        return None, ""
-    return same[0], BY_PARTICULARS
+    rows = Chart.objects.filter(practice=practice, present=True, email_index=email_index, link__isnull=True)
+    for chart in rows.filter(pk__in=asked.values("chart")):
+        queue_sync(chart)
 
 
-def _table_is_known(patient: Patient) -> bool:
-    """That nobody else is alike can be said only once all rows have been read."""
-    return Practice.objects.filter(pk=patient.practice_id, charts_read_at__isnull=False).exists()
+def ask_about(patient: Patient) -> None:
+    """No row is surely this patient of Rupa: a person is asked, beside the row in doubt or to choose a row."""
+    verdict, chart = judge_back(patient)
+    if verdict.finding is Finding.REVIEW and chart is not None and link_of(chart) is None:
+        ours = judge(chart)
+        if ours.finding is Finding.REVIEW and ours.decision is not None:
+            open_case(chart, ours.decision)
+            queue_sync(chart)
+    if not is_asked_about(patient):
+        open_case_without_row(patient, match_back_of(patient))
+
+
+def is_contradicted(made: PatientLink) -> bool:
+    """Whether the row says by now that it is another patient at Rupa, or no longer that it is this one."""
+    written = made.chart.rupa_patient_id
+    return written != made.patient.external_id if written else BY_ID in made.reasons
 
 
 def why_unlinked(patient: Patient) -> str:
@@ -128,17 +216,62 @@ def why_unlinked(patient: Patient) -> str:
     return ON_SEVERAL if len(by_id) > 1 else ON_ANOTHER
 
 
-def _is_somebody_else(patient: Patient, chart: Chart) -> bool:
-    """An id may have been written into the wrong row: one that has nothing in common with the patient at Rupa."""
-    person = patient.person or {}
-    return birthdays_differ(person, chart.person) and names_differ(person, chart.person)
+# -- what follows ------------------------------------------------------------------------------------------------
 
 
-def _may_be_twins(patient: Patient, chart: Chart) -> bool:
-    """Twins share their parents' e-mail and their birthday; only one of them may be in Caspio."""
-    confirmed = config_of(patient.practice).sync.confirm
-    return "name" in confirmed and first_names_differ(patient.person or {}, chart.person)
+def is_connected(practice: Practice) -> bool:
+    return Connection.objects.filter(practice=practice, peer="rupa", state=ConnectionState.ACTIVE).exists()
 
 
-def _taken(chart: Chart) -> bool:
-    return PatientLink.objects.filter(chart=chart).exists()
+def queue_sync(chart: Chart) -> None:
+    """Have the row brought to its outcome and told of it; where Rupa is not connected, when it is."""
+    queue_sync_of_each(chart.practice, [chart])
+
+
+def queue_sync_of_each(practice: Practice, charts: Sequence[Chart]) -> None:
+    """As `queue_sync` for rows of one practice, in two statements."""
+    wanted = [one.pk for one in charts if one.erased_at is None]
+    if not wanted:
+        return
+    if is_connected(practice):
+        _defer_syncs(practice, wanted)
+    else:
+        leave_without_outcome(wanted)
+
+
+def leave_without_outcome(keys: Sequence[UUID]) -> None:
+    """What rows say now has none yet: a sweep, or a message about the row, has them brought to one."""
+    Chart.objects.filter(pk__in=keys).update(sync_status="")
+
+
+def queue_syncs(practice: Practice, charts: QuerySet[Chart]) -> None:
+    """As `queue_sync` for rows without an outcome, in a few statements; not for those whose job waits or runs."""
+    wanted = list(charts.filter(erased_at=None).values_list("pk", flat=True))
+    if wanted and is_connected(practice):
+        under_way = taken_locks([_lock(practice, key) for key in wanted])
+        _defer_syncs(practice, [key for key in wanted if _lock(practice, key) not in under_way])
+
+
+def _defer_syncs(practice: Practice, keys: Sequence[UUID]) -> None:
+    jobs.sync_chart.defer_many([(_lock(practice, key), {"chart_id": str(key)}) for key in keys])
+
+
+def sync_lock(chart: Chart) -> str:
+    return _lock(chart.practice, chart.pk)
+
+
+def _lock(practice: Practice, chart_id: UUID) -> str:
+    return f"{practice.slug}:sync:{chart_id}"
+
+
+def follow_patient(patient: Patient) -> None:
+    """Who a patient at Rupa is has changed there: the row that they are linked with may have to follow."""
+    made = link_of(patient)
+    if made is None:
+        return
+    if made.base is None and patient.person is not None:  # linked by an id before anything else was known
+        if contradicts(made.chart, patient):
+            unlink(made)
+        else:
+            PatientLink.objects.filter(pk=made.pk).update(base=agreed(made.chart, patient))
+    queue_sync(made.chart)

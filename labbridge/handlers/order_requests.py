@@ -1,172 +1,296 @@
-"""Order requests after they were made: rows of the practice's table, answers on them, the orders they became."""
+"""Asking for labs: one path behind three doors, the order page, the request table and the machine API.
+
+A request says what is wanted; it is kept before anything is tried, so that a crash or a peer that is away only
+delays it. What holds it up is a sentence for the person who asked; what it waits for lets it go on by itself.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import TypedDict
+
 import structlog
 from django.db import transaction
+from django.utils import timezone
 
 from labbridge.filing.execute import FilingProblem
-from labbridge.handlers import jobs
 from labbridge.handlers.charts import read_chart_by_key
-from labbridge.handlers.orders import take_snapshot
-from labbridge.mirror.models import Chart, Order
+from labbridge.handlers.intents import read_intent, start_later
+from labbridge.handlers.ordered import answer_later, note_intent
+from labbridge.handlers.patient_sync import sync_now
+from labbridge.handlers.rupa_patients import patient_data
+from labbridge.matching.normalise import normalise
+from labbridge.mirror.models import CaseState, Chart, PatientLink, ReviewCase
+from labbridge.mirror.pseudonyms import sides_of
 from labbridge.ordering.choice import CannotOrder
-from labbridge.ordering.models import Door, OrderRequest, RequestState
+from labbridge.ordering.models import Door, OrderRequest, RequestState, Waits
+from labbridge.ordering.open_tests import already_open
 from labbridge.ordering.protocols import protocol_tests
-from labbridge.ordering.start import connection_for, start
-from labbridge.peers.caspio import Caspio, Row
-from labbridge.peers.caspio import where as q
-from labbridge.peers.errors import Forbidden, NotFound, PeerError, Rejected
+from labbridge.ordering.start import TO_BE_DECIDED, MustWait, is_done, link_of, start
+from labbridge.peers.errors import PeerError
+from labbridge.peers.rupa.types import PatientData
 from labbridge.practices.apply import config_of
-from labbridge.practices.clients import NotConnected, caspio, rupa
+from labbridge.practices.clients import NotConnected, caspio
 from labbridge.practices.models import Practice
+from labbridge.trust.audit import Actor, job, record
 
 log = structlog.get_logger()
 
-INPUTS = ("Request_ID", "Patient_Key", "Protocol_ID", "Test_IDs", "Practitioner_Email")
-CHANGED = "This request was answered already. Make a new one for other tests or another patient."
-LATER = "Rupa cannot be reached now. It is tried again by itself; the checkout address then appears here."
+MOST_TESTS = 100  # of one request: more is a mistake in a page, not an order
+LATER = "Rupa cannot be reached now. We go on trying by ourselves; the checkout then appears here."
+CASPIO_AWAY = "Caspio cannot be reached now. We go on trying by ourselves; the checkout then appears here."
+GAVE_UP = "Rupa could not be reached for days, so this was given up. Ask again when Rupa works."
+NO_PATIENT = (
+    "There is no patient with this key in the practice's Caspio table. Correct the key and ask again."
+)
+UNMATCHED = (
+    "This patient is not matched with a patient at Rupa. Put their Rupa patient id on the patient's row in Caspio; "
+    "this then goes on by itself."
+)
+NOT_SENT = (
+    "This patient cannot be sent to Rupa yet: Rupa_Sync_Message on the patient's row says why. Correct it there; "
+    "this then goes on by itself."
+)
 
 
-def answer_row(practice: Practice, pk_id: int) -> None:
-    """Read one row of the request table and answer on it.
+class Contents(TypedDict):
+    """What is wanted, as every door gives it."""
+
+    patient_key: str
+    test_ids: list[str]
+    protocol_id: str
+    practitioner_email: str
+
+
+@dataclass(frozen=True)
+class Asker:
+    """Who asks, by which door, and where the return page leads back to."""
+
+    door: Door
+    name: str = ""
+    back_url: str = ""
+    row_pk: int | None = None
+    actor: Actor | None = None  # as the audit has them; a job's, when nobody is signed in
+
+
+class Edited(Exception):
+    """The key asked for something else before, and an intent may exist for that."""
+
+    def __init__(self, request: OrderRequest) -> None:
+        super().__init__(str(request.pk))
+        self.request = request
+
+
+def contents(
+    patient_key: object, *, test_ids: object = "", protocol_id: object = "", practitioner_email: object = ""
+) -> Contents:
+    """From whatever a row, a form or a caller holds. Tests as a list, or as text with commas."""
+    tests = test_ids if isinstance(test_ids, list | tuple) else str(test_ids or "").split(",")
+    return {
+        "patient_key": _text(patient_key),
+        "test_ids": list(dict.fromkeys(one for test in tests if (one := _text(test))))[: MOST_TESTS + 1],
+        "protocol_id": _text(protocol_id),
+        "practitioner_email": _text(practitioner_email),
+    }
+
+
+def _text(value: object) -> str:
+    return str("" if value is None else value).replace("\0", "").strip()[:255]
+
+
+def ask(practice: Practice, key: str, wanted: Contents, by: Asker, *, again: bool = False) -> OrderRequest:
+    """Ask for labs, once per key, and try at once. The request that comes back says how it stands.
+
+    The same key and contents again: the same request, with the same checkout. `again`: one that has expired gets a
+    new checkout. When a peer is away the request stays `received`, and a job goes on with it.
 
     Raises:
-        PeerError: a peer is away; the row says so and the job tries again.
-        FilingProblem: Caspio refuses our answer.
+        Edited: the key is known, asked for something else, and was answered.
 
     """
-    with caspio(practice, "ordering") as client:
-        table = client.table(config_of(practice).caspio.tables.lab_order_requests)
-        row = table.first(where=q.field("PK_ID") == pk_id, select=[*INPUTS, "Request_Status"])
-        key = str((row or {}).get("Request_ID") or "").strip()
-        if row is None or not key:
-            return  # deleted, or nothing to find it again by
-        request = _request(practice, key, row)
-        if request is None:
-            _answer(practice, client, key, Message=CHANGED)
-            return
-        _start(practice, client, request)
+    request = take(practice, key, wanted, by, again=again)
+    if request.state in {RequestState.ORDERED, RequestState.EXPIRED} and not again:
+        return request
+    try:
+        return fulfil(request, by.actor)
+    except PeerError:
+        start_later(request)
+        request.refresh_from_db()
+        return request
 
 
-def _request(practice: Practice, key: str, row: Row) -> OrderRequest | None:
-    """The request of this row; None when an answered row was edited."""
-    wanted = {
-        "patient_key": str(row.get("Patient_Key") or "").strip(),
-        "protocol_id": str(row.get("Protocol_ID") or "").strip(),
-        "practitioner_email": str(row.get("Practitioner_Email") or "").strip(),
-    }
-    test_ids = [one.strip() for one in str(row.get("Test_IDs") or "").split(",") if one.strip()]
+def again(request: OrderRequest) -> OrderRequest:
+    """Ask once more for what was asked: after it expired, or after what it failed for was mended."""
+    wanted: Contents = {
+        "patient_key": request.patient_key, "test_ids": request.test_ids, "protocol_id": request.protocol_id,
+        "practitioner_email": request.practitioner_email,
+    }  # fmt: skip
+    asker = Asker(Door(request.door), request.asked_by, request.back_url, request.row_pk)
+    asked = ask(request.practice, request.key, wanted, asker, again=True)
+    answer_later(asked)
+    return asked
+
+
+def take(practice: Practice, key: str, wanted: Contents, by: Asker, *, again: bool = False) -> OrderRequest:
+    """Keep the request, or find it. Raises Edited."""
+    chart = Chart.objects.filter(practice=practice, key=wanted["patient_key"], present=True).first()
+    first = {
+        **wanted, "door": by.door, "chart": chart, "asked_by": by.name[:150], "back_url": by.back_url,
+        "row_pk": by.row_pk,
+    }  # fmt: skip
     with transaction.atomic():
         request, created = OrderRequest.objects.select_for_update().get_or_create(
-            practice=practice, key=key, defaults={"door": Door.TABLE, "test_ids": test_ids, **wanted}
+            practice=practice, key=key, defaults=first
         )
-        answered = request.state in {RequestState.READY, RequestState.ORDERED}
-        changed = any(getattr(request, name) != value for name, value in wanted.items())
-        changed |= bool(test_ids) and request.test_ids != test_ids
-        if not created and answered and changed:
-            return None
+        if created:
+            record(
+                "order.request", actor=by.actor or job("answer_request_row"), practice=practice,
+                patient=sides_of(chart), subject=f"order_request:{request.pk}", door=str(by.door),
+            )  # fmt: skip
+            return request
+        same = request.door == by.door and all(
+            getattr(request, name) == value for name, value in wanted.items()
+        )
+        if not same and (request.fixed or request.door != by.door):
+            raise Edited(request)
+        if request.state == RequestState.EXPIRED and not again:
+            return request
         for name, value in wanted.items():
             setattr(request, name, value)
-        request.test_ids = test_ids or (request.test_ids if answered else [])
-        request.chart = Chart.objects.filter(practice=practice, key=request.patient_key, present=True).first()
-        request.save()
+        request.chart = chart if not same or request.chart is None else request.chart
+        request.row_pk = by.row_pk or request.row_pk
+        request.save(update_fields=[*wanted, "chart", "row_pk"])
     return request
 
 
-def _start(practice: Practice, client: Caspio, request: OrderRequest) -> None:
+def fulfil(request: OrderRequest, actor: Actor | None = None) -> OrderRequest:
+    """One try, from the request to its checkout. What holds it up is noted on it.
+
+    Raises:
+        PeerError: a peer is away; the request says so.
+
+    """
+    OrderRequest.objects.filter(pk=request.pk).update(tried_at=timezone.now())
     try:
-        if request.protocol_id and not request.test_ids:
-            request.test_ids = protocol_tests(practice, client, request.protocol_id)
-        if request.chart is None and request.patient_key:
-            request.chart = read_chart_by_key(practice, client, request.patient_key)
-        request.save(update_fields=["test_ids", "chart"])
-        request = start(request)
-    except (CannotOrder, NotConnected) as error:
-        note(request, RequestState.FAILED, str(error))
-    except PeerError:
-        note(request, RequestState.RECEIVED, LATER)
-        _answer_request(practice, client, request)
+        request = _start(request)
+        _warn(request, actor or job("start_request"))
+    except MustWait as wait:
+        note(request, RequestState.RECEIVED, str(wait), wait.waits_for)
+    except CannotOrder as problem:
+        note(request, RequestState.FAILED, str(problem))
+    except NotConnected as problem:
+        note(request, RequestState.RECEIVED, str(problem), Waits.CONNECTION)
+    except FilingProblem as problem:
+        note(request, RequestState.FAILED, problem.sentence, Waits.PATIENT)
+    except PeerError as error:
+        words = CASPIO_AWAY if error.peer == "caspio" else LATER
+        note(request, RequestState.RECEIVED, words, Waits.PEER)
         raise
-    _answer_request(practice, client, request)
+    request.refresh_from_db()
+    return request
 
 
-def note(request: OrderRequest, state: RequestState, message: str) -> None:
-    request.state, request.message = state, message[:500]
-    request.save(update_fields=["state", "message"])
+def _start(request: OrderRequest) -> OrderRequest:
+    request.refresh_from_db()
+    if is_done(request, link_of(request)):
+        return request
+    if request.intent_id and request.intent_too_old and not request.order_external_id:
+        read_intent(request)  # perhaps it was used after all
+        request.refresh_from_db()
+    if not request.fixed:
+        _complete(request)
+    request = start(request, _new_patient(request))
+    note_intent(request)
+    return request
 
 
-def _answer_request(practice: Practice, client: Caspio, request: OrderRequest) -> None:
-    _answer(
-        practice,
-        client,
-        request.key,
-        Request_Status=request.state,
-        Checkout_Url=request.checkout_url or "",
-        Rupa_Order_ID=request.order_external_id,
-        Message=request.message,
-    )
-
-
-def _answer(practice: Practice, client: Caspio, key: str, **values: str) -> None:
-    """Write on the row, found by its Request_ID."""
-    table = client.table(config_of(practice).caspio.tables.lab_order_requests)
-    try:
-        table.update(q.field("Request_ID") == key, values)
-    except (NotFound, Forbidden, Rejected) as error:
-        raise FilingProblem(
-            f"Caspio refused our answer on the table {table.name} ({error.code or error.status}). Run "
-            "`labbridge provision`, and give the API profile permission to write there."
-        ) from None
-
-
-def answer_again(request_id: str) -> None:
-    """Write once more how a request stands. Raises as `answer_row`."""
-    request = OrderRequest.objects.select_related("practice").get(pk=request_id)
-    with caspio(request.practice, "ordering") as client:
-        _answer_request(request.practice, client, request)
-
-
-def start_again(request_id: str) -> None:
-    """Go on with a request of the button's door. Raises PeerError while Rupa is away."""
-    request = OrderRequest.objects.select_related("practice", "chart").get(pk=request_id)
-    try:
-        start(request)
-    except (CannotOrder, NotConnected) as error:
-        note(request, RequestState.FAILED, str(error))
-
-
-def note_order(order: Order) -> None:
-    """An order came from one of our requests: say so on the request, and on its row when it has one."""
-    request = OrderRequest.objects.filter(practice=order.practice, key=order.request_id or "-").first()
-    if request is None:
-        return
-    state = RequestState.ORDERED if order.submitted_at is not None else RequestState(request.state)
-    if (request.order_external_id, request.state) == (order.external_id, state):
-        return
-    request.order_external_id, request.state = order.external_id, state
-    request.save(update_fields=["order_external_id", "state"])
-    if request.door == Door.TABLE:
-        jobs.answer_request.defer(
-            lock=f"{order.practice.slug}:request:{request.pk}", request_id=str(request.pk)
+def _complete(request: OrderRequest) -> None:
+    """Find the patient's row, and the tests of the protocol. Raises CannotOrder."""
+    if len(request.test_ids) > MOST_TESTS:
+        raise CannotOrder(
+            f"More than {MOST_TESTS} tests were asked for at once. Correct Test_IDs and ask again."
         )
+    chosen = list(request.test_ids)
+    if request.protocol_id or request.chart is None:
+        with caspio(request.practice, "ordering") as client:
+            if request.chart is None and request.patient_key:
+                request.chart = read_chart_by_key(request.practice, client, request.patient_key)
+            if request.protocol_id:
+                chosen = [*protocol_tests(request.practice, client, request.protocol_id), *chosen]
+    if request.chart is None:
+        raise CannotOrder(NO_PATIENT)
+    request.chosen_ids = chosen
+    request.save(update_fields=["chart", "chosen_ids"])
 
 
-def read_returned(request_id: str) -> None:
-    """Read the intent, and its order when it has one, with the connection that it was made with."""
-    request = OrderRequest.objects.select_related("practice").get(pk=request_id)
-    if not request.intent_id:
+def _new_patient(request: OrderRequest) -> PatientData | None:
+    """The particulars of a patient whom Rupa does not know and creates only with an order; None for all others.
+
+    Raises:
+        MustWait: it is not certain who this is at Rupa.
+
+    """
+    chart = request.chart
+    if request.state == RequestState.ORDERED or chart is None or _is_linked(chart):
+        return None
+    if ReviewCase.objects.filter(chart=chart, state=CaseState.OPEN).exists():
+        raise MustWait(TO_BE_DECIDED, Waits.PATIENT)
+    if config_of(request.practice).sync.patients != "full":
+        sync_now(chart)  # perhaps Rupa has this one, who had no order yet that would have told us
+        if not _is_linked(chart):
+            raise MustWait(UNMATCHED, Waits.PATIENT)
+        return None
+    outcome = sync_now(chart)
+    if _is_linked(chart):
+        return None
+    if outcome == "waiting":
+        chart.refresh_from_db()
+        today = timezone.now().astimezone(request.practice.zone).date()
+        return patient_data(normalise(chart.person, today=today).as_person())
+    raise MustWait(TO_BE_DECIDED if outcome == "review" else NOT_SENT, Waits.PATIENT)
+
+
+def _is_linked(chart: Chart) -> bool:
+    return PatientLink.objects.filter(chart=chart).exists()
+
+
+def _warn(request: OrderRequest, actor: Actor) -> None:
+    """A checkout for a test that is open already is given, with a word about it: a repeat may be meant."""
+    if request.state != RequestState.READY or request.chart is None or request.message:
         return
-    with rupa(connection_for(request.practice, request.practitioner_email), "ordering") as client:
-        intent = client.order_intent(request.intent_id)
-        if not intent.order_id:
-            return
-        snapshot = client.order(intent.order_id)
-        as_of = client.now()
-    with transaction.atomic():
-        order = take_snapshot(request.practice, snapshot, as_of)
-        if not order.request_id:  # the answer to a read may leave the metadata out
-            order.request_id, order.source = request.key, "caspio"
-            order.revision += 1
-            order.save(update_fields=["request_id", "source", "revision"])
-        note_order(order)
+    found = already_open(request.chart, request.chosen_ids, besides=request)
+    if found:
+        note(request, RequestState.READY, " ".join(one.sentence for one in found))
+        OrderRequest.objects.filter(pk=request.pk).update(open_already=[one.ids for one in found])
+        record(
+            "order.repeat", actor=actor, practice=request.practice, patient=sides_of(request.chart),
+            subject=f"order_request:{request.pk}", count=len(found), door=str(request.door),
+        )  # fmt: skip
+
+
+def note(request: OrderRequest, state: RequestState, message: str, waits_for: Waits = Waits.NOTHING) -> None:
+    """Say how it stands; never over an order that has come meanwhile."""
+    values = {"state": state, "message": message[:500], "waits_for": waits_for}
+    OrderRequest.objects.filter(pk=request.pk).exclude(state=RequestState.ORDERED).update(**values)
+    request.refresh_from_db()
+
+
+def go_on(request_id: str) -> None:
+    """Go on with a request in a job, and answer its row. Raises PeerError while a peer is away."""
+    request = OrderRequest.objects.select_related("practice", "chart").get(pk=request_id)
+    before = (request.state, request.message)
+    try:
+        request = fulfil(request)
+    finally:
+        request.refresh_from_db()
+        if (request.state, request.message) != before:
+            answer_later(request)
+
+
+def give_up(reason: str, request_id: str) -> None:
+    """The job's attempts are used up."""
+    del reason  # for the log: it names the peer's code
+    request = OrderRequest.objects.select_related("practice").get(pk=request_id)
+    if request.state == RequestState.RECEIVED:
+        note(request, RequestState.FAILED, GAVE_UP)
+        answer_later(request)

@@ -1,41 +1,47 @@
 """Patients from Caspio to Rupa: matched, linked, created, kept equal; or a question for a person.
 
 One chart at a time under its lock, and matching one at a time per practice: two rows with one e-mail must see each
-other. Nothing is created while Rupa's own list, read just before, holds the e-mail.
+other. Nothing is created while Rupa's own list, read after the row was, holds the e-mail.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
 
 import structlog
-from django.db import IntegrityError, transaction
 from django.utils import timezone
 
+from labbridge.engine.jobs import NotYet
 from labbridge.engine.locks import exclusive
 from labbridge.filing.patients import write_back
-from labbridge.handlers.charts import note_rupa_id
-from labbridge.handlers.settle import refile_orders
-from labbridge.matching.decide import Action, Candidate, Decision, decide
-from labbridge.matching.identity import Identity
-from labbridge.matching.normalise import normalise
-from labbridge.mirror.merge import merge_patient
-from labbridge.mirror.models import CaseState, Chart, NotSame, Order, Patient, PatientLink, ReviewCase
+from labbridge.handlers.charts import read_charts
+from labbridge.handlers.judging import Finding, Verdict, decide_on, holders_of_email, identity_of, judge
+from labbridge.handlers.links import AlreadyLinked, link, link_chart, link_of
+from labbridge.handlers.policies import Plan, plan, settle
+from labbridge.handlers.questions import close_cases, open_case, open_value_case, part_name, review_sentence
+from labbridge.handlers.rupa_patients import (
+    age_held,
+    patient_at_rupa,
+    patient_data,
+    read_patients,
+    refused,
+    take_patient,
+)
+from labbridge.mirror.merge import read_at
+from labbridge.mirror.models import CaseKind, CaseState, Chart, Patient, PatientLink, ReviewCase
 from labbridge.mirror.person import Person
+from labbridge.mirror.pseudonyms import sides_of
 from labbridge.peers.caspio import Caspio
-from labbridge.peers.errors import Conflict, NotFound, Rejected
-from labbridge.peers.rupa.client import Rupa
-from labbridge.peers.rupa.types import PatientData, PatientSnapshot
+from labbridge.peers.errors import Conflict, NotFound, OutcomeUnknown, PeerError, Rejected
+from labbridge.peers.lab import LabPeer
+from labbridge.peers.rupa.types import PatientSnapshot
 from labbridge.practices.apply import config_of
-from labbridge.practices.clients import caspio, rupa, rupa_connection
+from labbridge.practices.clients import caspio, lab, rupa_connection
+from labbridge.practices.connections import connection_of_patient
 from labbridge.practices.models import Practice
-from labbridge.trust.keys import keyring
+from labbridge.trust.audit import job, record
 
 log = structlog.get_logger()
-
-#: Rupa's list is read again before a patient is created, unless that was done this recently.
-LIST_FRESH = timedelta(seconds=20)
 
 LINKED = "Linked with Rupa."
 CREATED = "Created at Rupa and linked."
@@ -43,17 +49,26 @@ WAITING = "Rupa creates this patient with their first lab order."
 NO_SUCH_ID = (
     "Rupa knows no patient with the Rupa id on this row. Correct or clear it, then the row is matched again."
 )
+GONE_AT_RUPA = (
+    "Rupa no longer knows the patient of this row. Look at them in Rupa, then correct the Rupa id here."
+)
 ID_TAKEN = (
-    "Another row is linked with this Rupa patient. Correct or clear the Rupa id on one of the two rows."
+    "Another row has this Rupa patient id too, or is linked with that patient. Correct or clear the id on one of the "
+    "two rows."
 )
 EMAIL_TAKEN = (
     "Another patient at Rupa uses this e-mail. Rupa would merge the two, so nothing was sent. Ask the patient for an "
     "e-mail of their own, or decide in Labbridge that both are the same person."
 )
-
-
-class AlreadyLinked(Exception):
-    """The chart or the patient has another link: only a person can break it."""
+EMAIL_CHANGE_TAKEN = (
+    "Another patient at Rupa uses this new e-mail. Rupa would merge the two, so the change was not sent. Ask the "
+    "patient for an e-mail of their own and enter it here, or take Rupa's back in Labbridge, under Matches."
+)
+NO_CHANGES = "Rupa takes no changes of a patient from us: make this change at Rupa too."
+UNDONE = "A link was undone. Decide in Labbridge, under Matches."
+ASKED = "Ask the patient, then correct this row: it is matched again by itself."
+CREATED_HERE = "Created at Rupa from this row."
+CREATED_UNHEARD = "Created at Rupa from this row; the answer had been lost."
 
 
 @dataclass(frozen=True)
@@ -76,10 +91,10 @@ def sync_now(chart: Chart) -> str:
     """
     with exclusive(f"chart:{chart.pk}"):
         chart.refresh_from_db()
-        if not chart.present:
+        if not chart.present or chart.erased_at:
             return "gone"
-        with rupa(rupa_connection(chart.practice), "patients") as peer:
-            outcome = _Sync(chart, peer).outcome()
+        made = link_of(chart)
+        outcome = _unlinked(chart) if made is None else _linked(chart, made)
         with caspio(chart.practice, "patients") as client:
             tell(chart, client, outcome)
     return outcome.status
@@ -87,284 +102,255 @@ def sync_now(chart: Chart) -> str:
 
 def tell(chart: Chart, client: Caspio, outcome: Outcome) -> None:
     """Write the outcome on the row; a question that answered itself is closed."""
-    if outcome.status not in {"review", "invalid"}:
-        close_cases(chart)
+    asked = ReviewCase.objects.filter(chart=chart, kind=CaseKind.IDENTITY, state=CaseState.OPEN)
+    if outcome.status != "review" and asked.filter(reopened=False).exists():
+        close_cases(chart, kind=CaseKind.IDENTITY)
     values: dict[str, str | None] = {"sync_status": outcome.status, "sync_message": outcome.message}
     if outcome.rupa_patient_id is not None:
         values["rupa_patient_id"] = outcome.rupa_patient_id
-        note_rupa_id(chart, outcome.rupa_patient_id)
-    write_back(chart, client, **values)
+    write_back(chart, client, values)
+    Chart.objects.filter(pk=chart.pk).update(
+        sync_status=outcome.status, sync_message=outcome.message[:1000], sync_problem=""
+    )
     log.info("patients.synced", practice=chart.practice.slug, pk_id=chart.pk_id, state=outcome.status)
 
 
-class _Sync:
-    """One chart beside Rupa."""
-
-    def __init__(self, chart: Chart, peer: Rupa) -> None:
-        self.chart, self.peer = chart, peer
-        self.practice: Practice = chart.practice
-        self.config = config_of(chart.practice)
-        self.today = timezone.now().astimezone(self.practice.zone).date()
-        self.identity = normalise(chart.person, today=self.today)
-
-    def outcome(self) -> Outcome:
-        index(self.chart, self.identity)
-        made = PatientLink.objects.select_related("patient").filter(chart=self.chart).first()
-        if made is not None:
-            return self._keep_equal(made)
-        with exclusive(f"patients:{self.practice.pk}"):
-            read_patients(self.practice, self.peer)
-            if self.chart.rupa_patient_id:
-                return self._by_id(self.chart.rupa_patient_id)
-            blocking = [problem.sentence for problem in self.identity.problems if problem.blocking]
-            if blocking:
-                return Outcome("invalid", " ".join(blocking))
-            return self._match()
-
-    def _said(self, sentence: str) -> str:
-        """The outcome's sentence, and which values were left out and why."""
-        return " ".join([sentence, *(problem.sentence for problem in self.identity.problems)])
-
-    # -- no link yet -----------------------------------------------------------------------------------------
-
-    def _by_id(self, external_id: str) -> Outcome:
-        """Somebody put a Rupa id on the row: believed, unless the birthdays say that it is somebody else."""
-        patient = Patient.objects.filter(practice=self.practice, external_id=external_id).first()
-        if patient is None or patient.person is None:
-            try:
-                snapshot = self.peer.patient(external_id)
-            except NotFound:
-                return Outcome("failed", NO_SUCH_ID)
-            with transaction.atomic():
-                patient, _ = merge_patient(self.practice, snapshot, self.peer.now())
-        theirs = normalise(patient.person or {}, today=self.today)
-        decision = self._decide([Candidate(external_id, theirs)])
-        conflict = self.identity.birthday and theirs.birthday and self.identity.birthday != theirs.birthday
-        if conflict:
-            return self._ask(decision)
-        return self._link(patient, ["The Rupa patient id stands on this patient's row in Caspio."])
-
-    def _match(self) -> Outcome:
-        decision = self._decide(self._candidates())
-        if decision.action is Action.LINK and decision.chosen is not None:
-            patient = Patient.objects.get(practice=self.practice, external_id=decision.chosen)
-            return self._link(patient, [reason.words for reason in decision.reasons])
-        if decision.action is Action.REVIEW:
-            return self._ask(decision)
-        return self._create()
-
-    def _candidates(self) -> list[Candidate]:
-        index_all(self.practice, self.today)
-        keys = lookup_hashes(self.identity)
-        found = Patient.objects.filter(practice=self.practice, lookup_keys__overlap=keys).exclude(person=None)
-        return [Candidate(one.external_id, normalise(one.person or {}, today=self.today)) for one in found]
-
-    def _decide(self, candidates: list[Candidate]) -> Decision:
-        others = Chart.objects.filter(
-            practice=self.practice, present=True, lookup_keys__overlap=lookup_hashes(self.identity)
-        ).exclude(pk=self.chart.pk)
-        linked = PatientLink.objects.filter(patient__external_id__in=[one.key for one in candidates])
-        return decide(
-            self.identity,
-            candidates,
-            confirm=self.config.sync.confirm,
-            taken=set(linked.exclude(chart=self.chart).values_list("patient__external_id", flat=True)),
-            ruled_out=set(
-                NotSame.objects.filter(chart=self.chart).values_list("patient__external_id", flat=True)
-            ),
-            rivals=[normalise(one.person, today=self.today) for one in others],
-        )
-
-    def _ask(self, decision: Decision) -> Outcome:
-        open_case(self.chart, decision)
-        return Outcome("review", review_sentence(decision))
-
-    def _link(self, patient: Patient, reasons: list[str]) -> Outcome:
-        try:
-            link(self.chart, patient, reasons, made_by="labbridge")
-        except AlreadyLinked:
-            return Outcome("failed", ID_TAKEN)
-        return Outcome("linked", self._said(LINKED), patient.external_id)
-
-    def _create(self) -> Outcome:
-        try:
-            snapshot = self.peer.create_patient(patient_data(self.identity.as_person()))
-        except NotFound:  # Rupa offers no such call: the first order intent creates the patient
-            return Outcome("waiting", self._said(WAITING))
-        except Conflict:
-            return Outcome("review", EMAIL_TAKEN)
-        except Rejected as error:
-            return Outcome("invalid", refused(error, "this patient"))
-        return self._take_created(snapshot)
-
-    def _take_created(self, snapshot: PatientSnapshot) -> Outcome:
-        """Rupa may hand back somebody who was there already (rupa-api.md 5.3): that is a match to be judged."""
-        with transaction.atomic():
-            was_known = Patient.objects.filter(practice=self.practice, external_id=snapshot.id).exists()
-            patient, _ = merge_patient(self.practice, snapshot, self.peer.now())
-        if was_known:
-            open_case(self.chart, self._decide(self._candidates()))
-            return Outcome("review", EMAIL_TAKEN)
-        link(self.chart, patient, ["Created at Rupa from this row."], made_by="labbridge")
-        return Outcome("created", self._said(CREATED), patient.external_id)
-
-    # -- linked ----------------------------------------------------------------------------------------------
-
-    def _keep_equal(self, made: PatientLink) -> Outcome:
-        """Send what changed in Caspio since both sides agreed, by the practice's policy for each field."""
-        patient = made.patient
-        blocking = [problem.sentence for problem in self.identity.problems if problem.blocking]
-        if blocking:
-            return Outcome("invalid", " ".join(blocking), patient.external_id)
-        person = self.identity.as_person()
-        changes = self._changes(made, person)
-        if "email" in changes and self._email_taken(patient, changes["email"]):
-            return Outcome("review", EMAIL_TAKEN, patient.external_id)
-        if changes:
-            try:
-                snapshot = self.peer.update_patient(patient.external_id, patient_data(changes))
-            except NotFound:
-                return Outcome("failed", NO_SUCH_ID, patient.external_id)
-            except Rejected as error:
-                return Outcome("invalid", refused(error, ", ".join(sorted(changes))), patient.external_id)
-            with transaction.atomic():
-                merge_patient(self.practice, snapshot, self.peer.now())
-        made.base = {part: _hash(part, value) for part, value in person.items()}
-        made.save(update_fields=["base"])
-        return Outcome("linked", self._said(LINKED), patient.external_id)
-
-    def _changes(self, made: PatientLink, person: Person) -> Person:
-        base, theirs = made.base or {}, normalise(made.patient.person or {}, today=self.today).as_person()
-        return {
-            part: value
-            for part, value in person.items()
-            if value is not None
-            and value != theirs.get(part)
-            and _hash(part, value) != base.get(part)
-            and self.config.sync.policy_of(part) in {"caspio", "newest"}
-        }
-
-    def _email_taken(self, patient: Patient, email: str | None) -> bool:
-        read_patients(self.practice, self.peer)
-        keys = lookup_hashes(normalise({"email": email}, today=self.today))
-        others = Patient.objects.filter(practice=self.practice, lookup_keys__overlap=keys)
-        return others.exclude(pk=patient.pk).exists()
+def _said(chart: Chart, sentence: str) -> str:
+    """The outcome's sentence, and which values were left out and why."""
+    return " ".join([sentence, *(problem.sentence for problem in identity_of(chart).problems)])
 
 
-# -- steps that people's decisions use too -------------------------------------------------------------------
+# -- no link yet -------------------------------------------------------------------------------------------------
 
 
-def link(chart: Chart, patient: Patient, reasons: list[str], *, made_by: str) -> PatientLink:
-    """Make the link and have the patient's orders filed.
+def _unlinked(chart: Chart) -> Outcome:
+    practice = chart.practice
+    if practice.charts_read_at is None:
+        _read_table(practice)
+    with exclusive(f"patients:{practice.pk}"):
+        read_patients(practice, after=max(chart.read_at, chart.asked_at or chart.read_at))
+        if chart.asked_at is not None and (found := _made_unheard(chart)) is not None:
+            return _take_link(chart, found, CREATED_UNHEARD)
+        if chart.rupa_patient_id and not _is_read(practice, chart.rupa_patient_id):
+            patient_at_rupa(practice, chart.rupa_patient_id)
+        verdict = judge(chart)
+        if verdict.finding is Finding.CREATE:
+            return create(chart)
+        return _act_on(chart, verdict)
 
-    Raises:
-        AlreadyLinked: one of the two belongs to somebody else.
 
+def _is_read(practice: Practice, external_id: str) -> bool:
+    known = Patient.objects.filter(practice=practice, external_id=external_id)
+    return known.exclude(person=None).exists()
+
+
+def _read_table(practice: Practice) -> None:
+    """Whether another row is the same patient can be said only once all rows are known."""
+    with exclusive(f"charts:{practice.pk}"):
+        practice.refresh_from_db(fields=["charts_read_at"])
+        if practice.charts_read_at is None:
+            with caspio(practice, "patients") as client:
+                read_charts(practice, client, queue=False)
+            practice.refresh_from_db(fields=["charts_read_at"])
+
+
+def _act_on(chart: Chart, verdict: Verdict) -> Outcome:
+    """Everything but creating."""
+    match verdict.finding:
+        case Finding.LINK:
+            made = link_chart(chart)
+            if made is None:
+                return Outcome("failed", ID_TAKEN)
+            return Outcome("linked", _said(chart, LINKED), made.patient.external_id)
+        case Finding.REVIEW if verdict.decision is not None:
+            open_case(chart, verdict.decision)
+            return Outcome("review", _said(chart, review_sentence(verdict.decision)))
+        case Finding.HELD:
+            return _held(chart)
+        case Finding.INVALID:
+            blocking = [one.sentence for one in identity_of(chart).problems if one.blocking]
+            return Outcome("invalid", " ".join(blocking))
+        case Finding.UNKNOWN_ID | Finding.ID_TAKEN:
+            return Outcome("failed", NO_SUCH_ID if verdict.finding is Finding.UNKNOWN_ID else ID_TAKEN)
+    raise NotYet("The patients table is being read.", retry_after=5)
+
+
+def _held(chart: Chart) -> Outcome:
+    """A link was taken back: the row stays as it was put back then, until a person decides."""
+    case = ReviewCase.objects.filter(chart=chart, state=CaseState.OPEN, reopened=True).first()
+    before = case.before if case is not None else {}
+    said = before.get("sync_message") if before.get("sync_status") == "review" else ""
+    return Outcome("review", said or UNDONE, before.get("rupa_patient_id", ""))
+
+
+def create(chart: Chart, *, by_person: bool = False) -> Outcome:
+    """A new patient at Rupa, where the practice wants that. Call it under the practice's lock for patients.
+
+    Rupa's list was read and nobody has the e-mail. That we ask is committed before we do: after a lost answer the
+    list is read again before anything is sent.
     """
-    values = {"practice": chart.practice, "reasons": reasons, "made_by": made_by}
+    practice, identity = chart.practice, identity_of(chart)
+    if config_of(practice).sync.patients != "full" and not by_person:
+        return Outcome("waiting", _said(chart, WAITING))
+    if identity.email is None or holders_of_email(practice, identity.email):
+        return _email_taken(chart)
+    connection = rupa_connection(practice)
+    with lab(connection, "patients") as peer:
+        try:
+            snapshot = _asked(chart, peer, identity.as_person())
+        except NotFound:  # Rupa offers no such call: the first order intent creates the patient
+            return Outcome("waiting", _said(chart, WAITING))
+        except (Conflict, Rejected) as error:
+            return _refused(chart, error)
+        known = Patient.objects.filter(practice=practice, external_id=snapshot.id).exists()
+        patient, _ = take_patient(practice, snapshot, peer.now(), connection)
+    if known or not _is_as_sent(identity.as_person(), patient):
+        return _email_taken(chart)  # Rupa handed back somebody who was there already (rupa-api.md 5.3)
+    return _take_link(chart, patient, CREATED_HERE)
+
+
+def _asked(chart: Chart, peer: LabPeer, person: Person) -> PatientSnapshot:
+    """Ask Rupa for a new patient; that it was asked is kept until it is known what became of it."""
+    _note_asked(chart, asked=True)
+    record("patient.create", actor=job("sync_chart"), practice=chart.practice, patient=chart)
     try:
-        with transaction.atomic():
-            made, created = PatientLink.objects.get_or_create(chart=chart, patient=patient, defaults=values)
-            if created:
-                refile_orders(Order.objects.filter(patient=patient))
-    except IntegrityError:
-        raise AlreadyLinked from None
-    return made
+        return peer.create_patient(patient_data(person))
+    except OutcomeUnknown:
+        raise
+    except PeerError:
+        _note_asked(chart, asked=False)
+        raise
 
 
-def read_patients(practice: Practice, peer: Rupa, *, fresh: timedelta = LIST_FRESH) -> None:
-    """Read the clinic's own list of patients into the mirror, unless that was done a moment ago."""
-    practice.refresh_from_db(fields=["patients_read_at"])
-    if practice.patients_read_at is not None and timezone.now() - practice.patients_read_at < fresh:
-        return
-    started: datetime = timezone.now()
-    for snapshot in peer.patients():
-        with transaction.atomic():
-            merge_patient(practice, snapshot, peer.now())
-    Practice.objects.filter(pk=practice.pk).update(patients_read_at=started)
+def _email_taken(chart: Chart) -> Outcome:
+    _note_asked(chart, asked=False)
+    open_case(chart, decide_on(chart, identity_of(chart)))
+    return Outcome("review", EMAIL_TAKEN)
 
 
-def patient_data(person: Person) -> PatientData:
-    """A normalised person in the shape of the client; parts without a value are left out."""
-    data: PatientData = {}
-    for part, value in person.items():
-        if value is not None:
-            data[part] = date.fromisoformat(value) if part == "birthday" else value  # type: ignore[literal-required]  # PARTS are its keys
-    return data
+def _note_asked(chart: Chart, *, asked: bool) -> None:
+    chart.asked_at = timezone.now() if asked else None
+    Chart.objects.filter(pk=chart.pk).update(asked_at=chart.asked_at)
 
 
-def refused(error: Rejected, what: str) -> str:
-    """The field that Rupa would not take, in words for the row."""
-    words = {"phone_number": "phone", "shipping_address": "address"}
-    fields = [words.get(name.split(".")[-1], name.split(".")[-1].replace("_", " ")) for name in error.fields]
-    return f"Rupa refused {', '.join(fields) or what}. Correct it on this row."
+def _take_link(chart: Chart, patient: Patient, reason: str) -> Outcome:
+    try:
+        link(chart, patient, [reason])
+    except AlreadyLinked:
+        return Outcome("failed", ID_TAKEN)
+    _note_asked(chart, asked=False)
+    return Outcome("created", _said(chart, CREATED), patient.external_id)
 
 
-def lookup_hashes(identity: Identity) -> list[str]:
-    """Under which keyed hashes others who may be the same person are found."""
-    return [keyring().blind(value, f"lookup {kind}").hex() for kind, value in identity.lookup_keys().items()]
+def _made_unheard(chart: Chart) -> Patient | None:
+    """The patient whom a request made whose answer was lost: nobody had the e-mail before it."""
+    identity = identity_of(chart)
+    holders = holders_of_email(chart.practice, identity.email) if identity.email else []
+    if (
+        len(holders) != 1
+        or link_of(holders[0]) is not None
+        or not _is_as_sent(identity.as_person(), holders[0])
+    ):
+        return None
+    return holders[0]
 
 
-def index(record: Chart | Patient, identity: Identity) -> None:
-    """Keep under which keys this record is found."""
-    keys = sorted(lookup_hashes(identity))
-    if record.lookup_keys != keys:
-        record.lookup_keys = keys
-        type(record).objects.filter(pk=record.pk).update(lookup_keys=keys)
+def _is_as_sent(person: Person, patient: Patient) -> bool:
+    """Whether Rupa holds what we sent and nothing else of who they are."""
+    theirs = identity_of(patient).as_person()
+    parts = ("first_name", "last_name", "birthday")
+    same_email = (theirs["email"] or "").casefold() == (person["email"] or "").casefold()
+    return same_email and all(theirs[part] == person[part] for part in parts)
 
 
-def index_all(practice: Practice, today: date) -> None:
-    """Index the records that came another way, such as with an order's event."""
-    for chart in Chart.objects.filter(practice=practice, lookup_keys=None):
-        index(chart, normalise(chart.person, today=today))
-    for patient in Patient.objects.filter(practice=practice, lookup_keys=None).exclude(person=None):
-        index(patient, normalise(patient.person or {}, today=today))
+def _refused(chart: Chart, error: Conflict | Rejected) -> Outcome:
+    """Which field Rupa would not take. An e-mail may be in use there since a moment ago: then that is the answer."""
+    if not isinstance(error, Conflict) and "email" not in {name.split(".")[-1] for name in error.fields}:
+        return Outcome("invalid", refused(error, "this patient"))
+    read_patients(chart.practice, after=timezone.now())
+    verdict = judge(chart)
+    if verdict.finding is not Finding.CREATE:
+        return _act_on(chart, verdict)
+    return Outcome("invalid", f"{refused(error, 'the e-mail')} Perhaps another patient at Rupa uses it.")
 
 
-def _hash(part: str, value: str | None) -> str | None:
-    return None if value is None else keyring().blind(value, f"agreed {part}").hex()
+# -- linked ------------------------------------------------------------------------------------------------------
 
 
-# -- questions -----------------------------------------------------------------------------------------------
+def _linked(chart: Chart, made: PatientLink) -> Outcome:
+    """Bring later changes to where the practice's policy wants them."""
+    patient, sync = made.patient, config_of(chart.practice).sync
+    blocking = [problem.sentence for problem in identity_of(chart).problems if problem.blocking]
+    if blocking:
+        return Outcome("invalid", " ".join(blocking), patient.external_id)
+    found = plan(made, chart, patient, sync)
+    if found.moves:
+        if any(
+            sync.policy_of(part) != "caspio" for part in (*found.to_rupa, *found.to_caspio, *found.to_ask)
+        ):
+            fresh = patient_at_rupa(chart.practice, patient.external_id)
+            if fresh is None:
+                return Outcome("failed", GONE_AT_RUPA, patient.external_id)
+            patient = fresh
+            found = plan(made, chart, patient, sync)
+        if found.to_rupa and sync.patients == "full":
+            if "email" in found.to_rupa and _is_anothers_email(patient, found.to_rupa["email"]):
+                open_value_case(chart, patient, ["email"], EMAIL_CHANGE_TAKEN, ("use_rupa", "ask_patient"))
+                return Outcome("review", EMAIL_CHANGE_TAKEN, patient.external_id)
+            with lab(connection_of_patient(chart.practice, patient.connection), "patients") as peer:
+                problem = send_changes(chart.practice, peer, patient, found.to_rupa)
+            if problem is not None:
+                return Outcome(*problem, patient.external_id)
+            patient.refresh_from_db()
+    if found.to_caspio:
+        with caspio(chart.practice, "patients") as client:
+            write_back(chart, client, {}, found.to_caspio)
+    return _settled(chart, made, patient, found)
 
 
-def open_case(chart: Chart, decision: Decision) -> ReviewCase:
-    """Ask a person; a question that is open already is brought up to date."""
-    patient = Patient.objects.filter(practice=chart.practice, external_id=decision.chosen or "").first()
-    values = {
-        "practice": chart.practice,
-        "patient": patient,
-        "candidates": [key for key in (decision.chosen, *decision.others) if key],
-        "reasons": [
-            {"words": one.words, "weight": one.weight, "field": str(one.field)} for one in decision.reasons
-        ],
-        "ways_out": [{"action": one.action, "words": one.words} for one in decision.ways_out],
-        "actions": sorted({one.action for one in decision.ways_out} & ACTIONS, key=sorted(ACTIONS).index),
-        "seen": {"chart": chart.person, "patient": patient.person if patient else None},
-    }
-    with transaction.atomic():
-        case = ReviewCase.objects.select_for_update().filter(chart=chart, state=CaseState.OPEN).first()
-        if case is None:
-            case = ReviewCase(chart=chart)
-        for name, value in values.items():
-            setattr(case, name, value)
-        case.save()
-        return case
+def _settled(chart: Chart, made: PatientLink, patient: Patient, found: Plan) -> Outcome:
+    settle(made, chart, patient, but=found.to_ask)
+    said = LINKED
+    if found.to_caspio:
+        said += f" Taken over from Rupa: {_names(found.to_caspio)}."
+    if found.stays_at_rupa:
+        said += (
+            f" Rupa has another value for {_names(found.stays_at_rupa)}; change it here to have ours sent."
+        )
+    if found.to_ask:
+        case = open_value_case(chart, patient, found.to_ask)
+        words = case.reasons[0]["words"]
+        return Outcome("review", f"{words} Decide in Labbridge, under Matches.", patient.external_id)
+    close_cases(chart, kind=CaseKind.VALUES)
+    if chart.sync_status == "created" and said == LINKED and not found.moves:
+        return Outcome("created", _said(chart, CREATED), patient.external_id)  # until something changes
+    return Outcome("linked", _said(chart, said), patient.external_id)
 
 
-ACTIONS = frozenset({"link", "create", "not_the_same", "choose_another", "ask_patient"})
+def _names(parts: Person | list[str]) -> str:
+    return ", ".join(part_name(part) for part in parts)
 
 
-def close_cases(chart: Chart) -> None:
-    """The question has answered itself: the row or the patient at Rupa was corrected."""
-    ReviewCase.objects.filter(chart=chart, state=CaseState.OPEN).update(
-        state=CaseState.DECIDED, decision="resolved", decided_by="labbridge", decided_at=timezone.now()
-    )
+def send_changes(
+    practice: Practice, peer: LabPeer, patient: Patient, changes: Person
+) -> tuple[str, str] | None:
+    """Change a patient at Rupa. Returns status and sentence when that is not possible."""
+    known = age_held(practice, patient.external_id)
+    try:
+        snapshot = peer.update_patient(patient.external_id, patient_data(changes))
+    except NotFound:
+        if patient_at_rupa(practice, patient.external_id) is None:
+            return "failed", GONE_AT_RUPA
+        return "failed", NO_CHANGES
+    except (Conflict, Rejected) as error:
+        return "invalid", refused(error, _names(changes))
+    record("patient.update", actor=job("sync_chart"), practice=practice, patient=sides_of(patient),
+           fields=", ".join(sorted(changes)))  # fmt: skip
+    take_patient(practice, snapshot, read_at(peer.now(), known), patient.connection)
+    return None
 
 
-def review_sentence(decision: Decision) -> str:
-    """What front desk reads on the patient's row: why, and the ways out."""
-    rules = [one.words for one in decision.reasons if str(one.field) == "rule"]
-    ways = [one.words for one in decision.ways_out if one.action in {"ask_patient", "correct_caspio"}]
-    words = [*(rules[:2] or ["It is not certain who this is at Rupa."]), *ways[:2]]
-    return " ".join([*words, "Decide in Labbridge, under Matches."])
+def _is_anothers_email(patient: Patient, email: str | None) -> bool:
+    """Whether somebody else at Rupa has it, by its list of this moment."""
+    read_patients(patient.practice, after=timezone.now())
+    return any(one.pk != patient.pk for one in holders_of_email(patient.practice, email or ""))

@@ -48,11 +48,10 @@ def on_rows(event: Event) -> None:
 def _on_requests(event: Event, practice: Practice, body: dict[str, Any]) -> None:
     """Somebody asks for labs in the practice's own table: answered within seconds, without a settle delay."""
     with transaction.atomic():
-        if event.type != "table.recordDelete":
-            for pk_id in _pk_ids(body):
-                jobs.answer_request_row.defer(
-                    lock=f"{practice.slug}:request-row:{pk_id}", practice_id=str(practice.pk), pk_id=pk_id
-                )
+        for pk_id in _pk_ids(body):  # of a deleted one, reading it finds nothing
+            jobs.answer_request_row.defer(
+                lock=f"{practice.slug}:request-row:{pk_id}", practice_id=str(practice.pk), pk_id=pk_id
+            )
         event.merged_at = timezone.now()
         event.save(update_fields=["merged_at"])
         event.settle(EventState.HANDLED)

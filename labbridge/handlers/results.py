@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
-from datetime import datetime, timedelta
 from functools import partial
 
 import structlog
@@ -11,10 +11,11 @@ from django.db import transaction
 
 from labbridge.handlers.orders import take_snapshot
 from labbridge.mirror.hl7 import Hl7Unreadable, read_oru
+from labbridge.mirror.merge import read_at
 from labbridge.mirror.models import Order, ResultSource, SourceState
 from labbridge.mirror.results import Content, check_names, keep_content, mark_gone, refuse
 from labbridge.peers.errors import NotFound, Unavailable, Unreadable
-from labbridge.peers.rupa.client import Rupa
+from labbridge.peers.lab import LabPeer
 from labbridge.peers.rupa.files import (
     A_PAGE,
     FileExpired,
@@ -32,7 +33,7 @@ SEVERAL = "hl7_of_several"
 NEITHER = "The result is neither a PDF nor an HL7 message. Look at it in Rupa."
 
 
-def take_pending(order: Order, rupa: Rupa) -> None:
+def take_pending(order: Order, rupa: LabPeer) -> None:
     """Take every file that was announced and not taken yet, oldest first.
 
     An address that is over is asked for once more through the order itself, which shows the newest file only. One
@@ -65,14 +66,14 @@ def take_pending(order: Order, rupa: Rupa) -> None:
         raise Unavailable("rupa", "fetch a result file", code=A_PAGE)
 
 
-def _read_afresh(order: Order, rupa: Rupa) -> None:
+def _read_afresh(order: Order, rupa: LabPeer) -> None:
     try:
         reread(order, rupa)
     except NotFound:  # the order itself is gone from Rupa: there is no fresh address to be had
         log.warning("results.order_gone", order_id=order.external_id)
 
 
-def reread(order: Order, rupa: Rupa) -> None:
+def reread(order: Order, rupa: LabPeer) -> None:
     """Read the order itself from Rupa and merge it.
 
     Raises:
@@ -88,15 +89,7 @@ def reread(order: Order, rupa: Rupa) -> None:
         take_snapshot(order.practice, snapshot, as_of)
 
 
-def read_at(now: datetime, known: datetime | None) -> datetime:
-    """The age of what was read after `known` had been held: never older than that.
-
-    The peer's clock is told to the second only, so what is read just after an event would look older than it.
-    """
-    return now if known is None or now > known else known + timedelta(microseconds=1)
-
-
-def fetch(source: ResultSource, rupa: Rupa) -> Content:
+def fetch(source: ResultSource, rupa: LabPeer) -> Content:
     """The content of one source. What is good of it is kept, though the other part may be refused.
 
     Raises:
@@ -114,6 +107,8 @@ def fetch(source: ResultSource, rupa: Rupa) -> Content:
             problems.append(refused)
             continue
         pdf, hl7 = pdf or file.content, hl7 or file.text
+    if pdf is None and hl7 is not None:
+        pdf = _embedded_pdf(hl7, rupa.max_file_size)
     if pdf is None and hl7 is None:
         raise problems[0] if problems else FileRefused(NEITHER, code="file_unknown")
     if any(problem.code == SEVERAL for problem in problems):  # then whose the PDF is, is in doubt too
@@ -121,7 +116,7 @@ def fetch(source: ResultSource, rupa: Rupa) -> Content:
     return Content(pdf=pdf, hl7=hl7, note=problems[0].reason if problems else "")
 
 
-def _fetch_one(value: str, rupa: Rupa) -> ResultFile:
+def _fetch_one(value: str, rupa: LabPeer) -> ResultFile:
     """One file, checked: a PDF that opens or HL7 that can be read."""
     file = classify(value)
     if file.kind is FileKind.URL and file.url is not None:
@@ -140,6 +135,16 @@ def _check_hl7(text: str) -> None:
         read_oru(text)
     except Hl7Unreadable as error:
         raise FileRefused(error.reason, code=SEVERAL if error.several else "hl7") from None
+
+
+def _embedded_pdf(text: str, max_size: int) -> bytes | None:
+    """The report that a lab put inside its message, where Rupa gave no PDF beside it: the first one that opens."""
+    for document in read_oru(text).documents:
+        if document.content is not None:
+            with contextlib.suppress(FileRefused):
+                check_pdf(document.content, max_size)
+                return document.content
+    return None
 
 
 def _pending(order: Order) -> list[ResultSource]:

@@ -2,16 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from labbridge.mirror.models import Order, Patient
 from labbridge.peers.rupa.types import OrderSnapshot
 from labbridge.practices.models import Practice, Practitioner
 
 
+def practices_of_orders(snapshots: Sequence[OrderSnapshot]) -> list[Practice | None]:
+    """As `practice_of_order` for each, with one look at who works where."""
+    named = {external_id for snapshot in snapshots for external_id in snapshot.practitioner_ids}
+    known = {
+        one.external_id: one.practice
+        for one in Practitioner.objects.select_related("practice").filter(external_id__in=named)
+    }
+    practices = {practice.pk: practice for practice in known.values()}  # one object for each
+    return [
+        next((practices[known[one].pk] for one in snapshot.practitioner_ids if one in known), None)
+        or _practice_known(snapshot)
+        for snapshot in snapshots
+    ]
+
+
 def practice_of_order(snapshot: OrderSnapshot) -> Practice | None:
-    for external_id in snapshot.practitioner_ids:
-        practitioner = Practitioner.objects.select_related("practice").filter(external_id=external_id).first()
-        if practitioner is not None:
-            return practitioner.practice
+    return practices_of_orders([snapshot])[0]
+
+
+def _practice_known(snapshot: OrderSnapshot) -> Practice | None:
     known_by_order = Order.objects.select_related("practice").filter(external_id=snapshot.id)
     known_by_patient = Patient.objects.select_related("practice").filter(
         external_id=snapshot.patient_id or ""

@@ -8,15 +8,21 @@ a newer job with the same lock violates it and leaves the job running for ever; 
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from dataclasses import dataclass
 from datetime import timedelta
+from uuid import UUID
 
-from django.db.models import Q, QuerySet
+from django.db import connection
+from django.db.models import QuerySet
 from django.utils import timezone
 
+from labbridge.engine.jobs import Task
+from labbridge.engine.queue import bring_forward
 from labbridge.handlers import jobs
 from labbridge.inbox.models import EventState
-from labbridge.mirror.lab_tests import lab_tests_missing
-from labbridge.mirror.models import Order, OrderedTest, Patient, Phase, Result, ResultSource, SourceState
+from labbridge.mirror.models import Order, OrderedTest, Patient, Phase, Result, SourceState
+from labbridge.trust.envelope import data_keys
 
 SUPERSEDED_SAID = (
     "Filed. A version that was replaced before its file could be fetched stands there without a file."
@@ -34,56 +40,119 @@ def lock(order: Order, kind: str) -> str:
 
 def settle(order: Order) -> None:
     """Queue what this order needs. Call inside the transaction that changed it, with its row locked."""
-    if needs_pull(order):
-        queue_pull(order)
-        if not order.pull_problem:
-            return  # filing follows the pull, in one go
-    if order.revision > order.filed_revision:
-        queue_filing(order)
+    settle_all([order])
 
 
-def unread(order: Order) -> bool:
+def settle_all(orders: Collection[Order]) -> dict[UUID, Standing]:
+    """The same for several. Returns how they stand, by their own keys."""
+    data_keys.prepare([order.patient.sealed_for for order in orders if order.patient is not None])
+    found = standings(orders)
+    to_pull, to_file = [], []
+    for order in orders:
+        if needs_pull(order, found[order.pk]):
+            to_pull.append(order)
+            if not order.pull_problem:
+                continue  # filing follows the pull, in one go
+        if order.revision > order.filed_revision:
+            to_file.append(order)
+    _queue(to_pull, "pull_queued", jobs.pull_order, "pull")
+    _queue(to_file, "filing_queued", jobs.file_order, "file")
+    return found
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What an order's tests and results say of what it still needs."""
+
+    pending: bool  # a result file was announced and not taken yet
+    unnamed: bool  # nobody has read one of its tests in the catalogue
+    withheld: bool  # a result names another patient
+    superseded: bool  # a version could not be fetched before it was replaced
+    results: bool  # it has any
+    dated: bool  # the lab has reported on a test
+    problem: str  # why a test's result is not in the chart
+    revision: int  # of the order itself, as it is now
+    patient_id: UUID | None
+
+
+# One statement for what would be eight: this is asked at each merge and at each filing.
+_STANDING = """
+SELECT ordered.id,
+       EXISTS (SELECT FROM mirror_orderedtest test JOIN mirror_resultsource source ON source.ordered_test_id = test.id
+               WHERE test.order_id = ordered.id AND source.state = 'pending'),
+       EXISTS (SELECT FROM mirror_orderedtest test
+               WHERE test.order_id = ordered.id AND test.lab_test_id_external <> '' AND NOT EXISTS (
+                 SELECT FROM mirror_labtest known WHERE known.practice_id = ordered.practice_id
+                 AND known.external_id = test.lab_test_id_external AND known.as_of IS NOT NULL)),
+       coalesce(held.withheld, false), coalesce(held.superseded, false), held.withheld IS NOT NULL,
+       EXISTS (SELECT FROM mirror_orderedtest test
+               WHERE test.order_id = ordered.id AND NOT test.removed AND test.results_received_at IS NOT NULL),
+       coalesce((SELECT test.problem FROM mirror_orderedtest test
+                 WHERE test.order_id = ordered.id AND test.problem <> '' AND (NOT test.removed OR EXISTS (
+                   SELECT FROM mirror_result result WHERE result.ordered_test_id = test.id))
+                 ORDER BY test.external_id LIMIT 1), ''),
+       ordered.revision, ordered.patient_id
+  FROM mirror_order ordered LEFT JOIN LATERAL (
+    SELECT bool_or(result.withheld) AS withheld, bool_or(result.superseded) AS superseded
+      FROM mirror_orderedtest test JOIN mirror_result result ON result.ordered_test_id = test.id
+     WHERE test.order_id = ordered.id) held ON true
+ WHERE ordered.id = ANY(%s)
+"""
+
+
+def standings(orders: Collection[Order]) -> dict[UUID, Standing]:
+    """By the orders' own keys."""
+    if not orders:
+        return {}
+    with connection.cursor() as cursor:
+        cursor.execute(_STANDING, [[order.pk for order in orders]])
+        return {row[0]: Standing(*row[1:]) for row in cursor.fetchall()}
+
+
+def standing_of(order: Order) -> Standing:
+    return standings([order])[order.pk]
+
+
+def unread(order: Order, standing: Standing) -> bool:
     """Whether something that the order speaks of is not in the mirror yet."""
-    if order.patient is not None and order.patient.unread:
+    if standing.pending or standing.unnamed:
         return True
-    return has_pending_sources(order) or bool(lab_tests_missing(order))
+    return order.patient is not None and order.patient.unread
 
 
-def needs_pull(order: Order) -> bool:
+def needs_pull(order: Order, standing: Standing) -> bool:
     """Whether to ask Rupa. While a result is withheld that includes its patient, who may have been corrected."""
-    return unread(order) or has_withheld(order)
-
-
-def has_pending_sources(order: Order) -> bool:
-    return ResultSource.objects.filter(ordered_test__order=order, state=SourceState.PENDING).exists()
+    return standing.withheld or unread(order, standing)
 
 
 def has_withheld(order: Order) -> bool:
     return Result.objects.filter(ordered_test__order=order, withheld=True).exists()
 
 
-def outcome(order: Order) -> tuple[EventState, str]:
+def outcome(standing: Standing) -> tuple[EventState, str]:
     """What an event has come to once its order is filed: handled, unless a person must look at a result first."""
-    tests = order.ordered_tests.filter(Q(removed=False) | Q(results__isnull=False)).exclude(problem="")
-    problem = tests.order_by("external_id").values_list("problem", flat=True).first()
-    if problem:
-        return EventState.WAITING, problem
-    superseded = Result.objects.filter(ordered_test__order=order, superseded=True).exists()
-    return EventState.HANDLED, SUPERSEDED_SAID if superseded else ""
+    if standing.problem:
+        return EventState.WAITING, standing.problem
+    return EventState.HANDLED, SUPERSEDED_SAID if standing.superseded else ""
 
 
 def queue_pull(order: Order) -> None:
-    if not order.pull_queued:
-        order.pull_queued = True
-        order.save(update_fields=["pull_queued"])
-        jobs.pull_order.defer(lock=lock(order, "pull"), order_id=str(order.pk))
+    _queue([order], "pull_queued", jobs.pull_order, "pull")
 
 
 def queue_filing(order: Order) -> None:
-    if not order.filing_queued:
-        order.filing_queued = True
-        order.save(update_fields=["filing_queued"])
-        jobs.file_order.defer(lock=lock(order, "file"), order_id=str(order.pk))
+    _queue([order], "filing_queued", jobs.file_order, "file")
+
+
+def _queue(orders: Collection[Order], flag: str, task: Task, kind: str) -> None:
+    """A job for each of them that has none of this kind yet."""
+    wanted = [order for order in orders if not getattr(order, flag)]
+    if not wanted:
+        return
+    for order in wanted:
+        setattr(order, flag, True)
+    Order.objects.filter(pk__in=[order.pk for order in wanted]).update(**{flag: True})
+    task.defer_many([(lock(order, kind), {"order_id": str(order.pk)}) for order in wanted])
 
 
 def refile(order: Order) -> None:
@@ -91,6 +160,22 @@ def refile(order: Order) -> None:
     order.revision += 1
     order.save(update_fields=["revision"])
     queue_filing(order)
+
+
+def refresh(order: Order) -> None:
+    """Read the order from Rupa again now, though nothing asks for it. Its row is locked."""
+    if not order.poll_queued:
+        order.poll_queued = True
+        order.save(update_fields=["poll_queued"])
+        jobs.poll_order.defer(lock=lock(order, "poll"), order_id=str(order.pk))
+    else:
+        bring_forward(lock(order, "poll"))
+
+
+def file_again(order: Order) -> None:
+    """As `refile`, and at once: what waits for its next attempt is tried now. Its row is locked."""
+    refile(order)
+    bring_forward(lock(order, "file"))
 
 
 def refile_orders(orders: QuerySet[Order]) -> None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from labbridge.handlers.catalog import on_lab_test
-from labbridge.handlers.orders import on_order
+from labbridge.handlers.orders import on_order, on_orders
 from labbridge.handlers.patients import on_rows
 from labbridge.inbox.models import Event, EventState
 from labbridge.peers.errors import Unreadable
@@ -19,14 +19,18 @@ def read(handler: RupaHandler) -> Handler:
     """Parse Rupa's envelope first; what cannot be read is quarantined, never dropped."""
 
     def handle(event: Event) -> None:
-        try:
-            envelope = rupa.EventEnvelope.parse(event.body)
-        except Unreadable:
-            event.settle(EventState.QUARANTINED, "The event cannot be read. Its body is kept.")
-            return
-        handler(event, envelope)
+        if (envelope := _envelope(event)) is not None:
+            handler(event, envelope)
 
     return handle
+
+
+def _envelope(event: Event) -> rupa.EventEnvelope | None:
+    try:
+        return rupa.EventEnvelope.parse(event.body)
+    except Unreadable:
+        event.settle(EventState.QUARANTINED, "The event cannot be read. Its body is kept.")
+        return None
 
 
 def on_unknown(event: Event, envelope: rupa.EventEnvelope) -> None:
@@ -51,3 +55,18 @@ UNKNOWN: dict[str, Handler] = {"rupa": read(on_unknown), "caspio": on_rows}
 
 def handler_for(event: Event) -> Handler:
     return HANDLERS.get((event.peer, event.type)) or UNKNOWN[event.peer]
+
+
+ORDERS = {("rupa", rupa.ORDER_UPDATED), ("rupa", rupa.ORDER_NEW_RESULT)}
+
+
+def handle_together(events: Sequence[Event]) -> None:
+    """Handle several events, oldest first, inside a transaction: those of orders as one, the others one by one."""
+    ordered = []
+    for event in events:
+        if (event.peer, event.type) not in ORDERS:
+            handler_for(event)(event)
+        elif (envelope := _envelope(event)) is not None:
+            ordered.append((event, envelope))
+    if ordered:
+        on_orders(ordered)

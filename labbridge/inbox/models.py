@@ -1,15 +1,10 @@
 from __future__ import annotations
 
-import re
-import uuid
-from functools import cache
 from typing import ClassVar
 
 from django.db import models
 from django.utils import timezone
 
-from labbridge.database.prepared import Prepared, Value
-from labbridge.engine.jobs import Deferral
 from labbridge.practices.models import Practice
 from labbridge.trust.fields import SealedField
 from labbridge.trust.ids import new_id
@@ -33,47 +28,6 @@ class EventQuerySet(models.QuerySet["Event"]):
             state__in=[EventState.RECEIVED, EventState.WAITING],
         )
 
-    def record(self, event: Event, job: Deferral | None = None) -> tuple[uuid.UUID, bool]:
-        """Keep one event. A second delivery of the same one changes only its counter.
-
-        `job` is deferred by the same statement when the event is new: both or neither, in one round trip. Returns
-        the id it is kept under and whether it is new.
-        """
-        expression, job_values = job or ("NULL", ())
-        kept_id, deliveries, _ = _recording(expression).row([*_recorded(event), *job_values])
-        return uuid.UUID(kept_id), deliveries == "1"
-
-
-_RECORDED = (
-    "id", "peer", "external_id", "type", "subject", "practice_id", "body", "occurred_at", "received_at", "state",
-    "reason", "deliveries",
-)  # fmt: skip
-
-
-def _recorded(event: Event) -> list[Value]:
-    """The values of those columns as PostgreSQL reads them."""
-    practice_id, occurred_at = event.practice_id, event.occurred_at
-    sealed = Event._meta.get_field("body").pre_save(event, add=True)
-    return [
-        str(event.pk), event.peer, event.external_id, event.type, event.subject,
-        None if practice_id is None else str(practice_id), sealed,
-        None if occurred_at is None else occurred_at.isoformat(), event.received_at.isoformat(), event.state,
-        event.reason, str(event.deliveries),
-    ]  # fmt: skip
-
-
-@cache
-def _recording(job: str) -> Prepared:
-    """One statement that inserts or counts the repeated delivery: no savepoint, no second round trip."""
-    marks = (f"${number}" for number in range(1, 100))
-    values = ", ".join(next(marks) for _ in _RECORDED)
-    numbered = re.sub("%s", lambda _: next(marks), job)
-    return Prepared(
-        f"WITH kept AS (INSERT INTO inbox_event ({', '.join(_RECORDED)}) VALUES ({values}) "  # noqa: S608  # our own names
-        "ON CONFLICT (peer, external_id) DO UPDATE SET deliveries = inbox_event.deliveries + 1 "
-        f"RETURNING id, deliveries) SELECT id, deliveries, CASE WHEN deliveries = 1 THEN {numbered} END FROM kept"
-    )
-
 
 class Event(models.Model):
     """A fact from a peer, once, however often it was delivered."""
@@ -92,6 +46,7 @@ class Event(models.Model):
     state = models.CharField(max_length=12, choices=EventState.choices, default=EventState.RECEIVED)
     reason = models.CharField(max_length=300, default="")
     deliveries = models.PositiveIntegerField(default=1)
+    emptied_at = models.DateTimeField(null=True)  # its body was removed by retention; it cannot be replayed
 
     objects = EventQuerySet.as_manager()
 
@@ -106,10 +61,16 @@ class Event(models.Model):
                 condition=~models.Q(state="handled"),
             ),
             models.Index(fields=["received_at"], name="event_received"),
+            models.Index(fields=["practice", "peer", "received_at", "id"], name="event_of_peer"),
         ]
 
     def __str__(self) -> str:
         return f"{self.peer} {self.type} {self.external_id}"
+
+    @property
+    def is_new(self) -> bool:
+        """Whether nobody has handled it yet."""
+        return self.merged_at is None and self.state not in {EventState.HANDLED, EventState.QUARANTINED}
 
     def settle(self, state: EventState, reason: str = "") -> None:
         """Say what became of this event. `reason` is a sentence for a person and holds no data."""

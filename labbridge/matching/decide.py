@@ -18,9 +18,13 @@ from labbridge.matching.rules import CONFIRM, SAME_EMAIL, obstacles
 from labbridge.matching.ways import (
     ADD_A_ROW,
     FILL_IN,
+    MERGE_ROWS,
+    OWN_EMAIL,
+    SHARED_EMAIL,
     TO_CASPIO,
     TO_RUPA,
     UNUSABLE,
+    WHOSE_EMAIL,
     Direction,
     WayOut,
     ways_out,
@@ -88,19 +92,25 @@ def decide(
     taken: Collection[str] = (),
     ruled_out: Collection[str] = (),
     rivals: Iterable[Identity] = (),
+    owns_email: bool = False,
 ) -> Decision:
     """Whether this patient of Caspio is one of the candidates at Rupa.
 
     `candidates` must hold everybody at Rupa with the same e-mail in any case, and should hold whoever shares another
     of `patient.lookup_keys()`. `confirm` is the practice's setting: what must agree beside the e-mail. `taken` are
     keys of candidates that are linked to another row, `ruled_out` those a person said are somebody else, `rivals`
-    other rows of Caspio which share a lookup key. Their order does not matter.
+    other rows of Caspio which share a lookup key. Their order does not matter. `owns_email`: a person said that the
+    e-mail is this patient's, so that other rows with it do not keep a new patient from being created.
 
     Raises ValueError for a word in `confirm` that is not known.
     """
-    return _decide(
+    rivals = list(rivals)
+    decision = _decide(
         TO_RUPA, patient, candidates, confirm=confirm, taken=taken, ruled_out=ruled_out, rivals=rivals
     )
+    if decision.action is Action.CREATE and not owns_email and _is_shared(patient, rivals):
+        return _whose_email()
+    return decision
 
 
 def match_back(
@@ -180,6 +190,16 @@ def _nobody(direction: Direction, patient: Identity) -> Decision:
     if not patient.creatable:
         return Decision(Action.REVIEW, None, 0, (_rule(UNUSABLE),), ways_out=(FILL_IN,))
     return Decision(Action.CREATE, None, 0, (_rule(direction.nobody),))
+
+
+def _is_shared(patient: Identity, rivals: Iterable[Identity]) -> bool:
+    return any(rival.email_key == patient.email_key for rival in rivals)
+
+
+def _whose_email() -> Decision:
+    """Rupa keeps one patient for an e-mail: which of the rows that have it, a person must say."""
+    ways = (WHOSE_EMAIL, OWN_EMAIL, MERGE_ROWS)
+    return Decision(Action.REVIEW, None, 0, (_rule(SHARED_EMAIL),), ways_out=ways)
 
 
 def _review(

@@ -53,6 +53,8 @@ OWN_EMAIL = WayOut(
     "ask_patient",
     "Ask the patient for an e-mail address of their own and enter it in Caspio: Rupa merges patients who share one.",
 )
+SHARED_EMAIL = "Another row in Caspio has the same e-mail, and Rupa would take both for one person."
+WHOSE_EMAIL = WayOut("create", "The e-mail is this patient's: create them at Rupa.")
 MERGE_ROWS = WayOut("correct_caspio", "If two rows in Caspio are one person, merge them there.")
 
 #: The first that applies is offered.

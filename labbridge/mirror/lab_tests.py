@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from django.db import models
 
 from labbridge.mirror.merge import fitting
-from labbridge.mirror.models import LabCompany, LabTest, Order
+from labbridge.mirror.models import LabCompany, LabTest, LabTestChange, Order
+from labbridge.outbox.models import Kind
+from labbridge.outbox.note import News, note_all
 from labbridge.peers.rupa.types import LabCompanySnapshot, LabTestSnapshot, OrderSnapshot
 from labbridge.practices.models import Practice
 
@@ -17,6 +20,55 @@ LAB_TEST_FIELDS = (
     "name", "category", "price", "turnaround_days", "shipping_days_min", "shipping_days_max", "is_addon", "url",
     "sample_report_url",
 )  # fmt: skip
+
+
+#: What whoever orders a test wants to know the history of.
+WATCHED = ("price", "turnaround_days", "shipping_days_max", "available", "retired")
+NEW = "new"
+
+Seen = dict[str, str]
+
+
+def seen(test: LabTest) -> Seen:
+    """What is watched of a test, as its history writes it."""
+    return {field: _written(getattr(test, field)) for field in WATCHED}
+
+
+def _written(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, Decimal):
+        return format(value.normalize(), "f")  # 20.0000 read back is the 20 that was given
+    return "" if value is None else str(value)
+
+
+def changes_of(test: LabTest, before: Seen | None, at: datetime) -> list[LabTestChange]:
+    """What changed of a test, to be kept; None before: it is new."""
+
+    def made(field: str, old: str = "", new: str = "") -> LabTestChange:
+        return LabTestChange(
+            practice=test.practice, external_id=test.external_id, field=field, before=old, after=new, at=at
+        )
+
+    if before is None:
+        return [made(NEW)]
+    return [made(field, before[field], now) for field, now in seen(test).items() if before[field] != now]
+
+
+def keep_changes(practice: Practice, changes: list[LabTestChange]) -> None:
+    """Keep what changed, and have others told of it. Inside the transaction of the changes themselves."""
+    LabTestChange.objects.bulk_create(changes, batch_size=500)
+    note_all(
+        practice.pk,
+        [
+            News(
+                Kind.CATALOGUE,
+                f"lab_test:{one.external_id}",
+                {"changed": one.field, "before": one.before, "after": one.after},
+            )
+            for one in changes
+        ],
+    )
 
 
 def _copy(target: models.Model, snapshot: Any, pairs: dict[str, str]) -> bool:
@@ -54,7 +106,7 @@ def merge_lab_test(practice: Practice, snapshot: LabTestSnapshot, as_of: datetim
     )
     if test.as_of is not None and as_of < test.as_of:
         return test, False
-    company_before = test.lab_company_id_external
+    company_before, before = test.lab_company_id_external, None if created else seen(test)
     changed = created | fill_lab_test(test, snapshot)
     if test.lab_company_id_external and (not test.lab_company_name or "lab_company_id" in snapshot.present):
         name = _company_name(practice, snapshot, test.lab_company_id_external)
@@ -64,6 +116,8 @@ def merge_lab_test(practice: Practice, snapshot: LabTestSnapshot, as_of: datetim
         test.lab_company_name = name
     test.as_of = as_of
     test.save()
+    if not created or practice.catalog_read_at is not None:  # a first reading is no news
+        keep_changes(practice, changes_of(test, before, as_of))
     return test, changed
 
 

@@ -8,6 +8,8 @@ from collections.abc import Collection
 from datetime import date, datetime
 from typing import Any
 
+import orjson
+
 from labbridge.trust.keys import keyring
 
 PARTS = (
@@ -79,6 +81,11 @@ def first_names_differ(one: Person, other: Person) -> bool:
     ours, theirs = name_words(one, "first_name"), name_words(other, "first_name")
     alike = any(a.startswith(b) or b.startswith(a) for a in ours for b in theirs)
     return bool(ours and theirs) and not alike
+
+
+def content_index(person: Person, rupa_patient_id: str) -> bytes:
+    """What a row is compared by with what it was."""
+    return keyring().blind(orjson.dumps([person, rupa_patient_id]).decode(), "chart content")
 
 
 def indexes(person: Person) -> tuple[bytes | None, bytes | None]:

@@ -1,12 +1,16 @@
-"""The coarse phase and payment state of an order: from dates first, then from words (rupa-api.md 6)."""
+"""The coarse phase and payment state of an order, from dates first, then from words (rupa-api.md 6); is it late?"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
-from labbridge.mirror.models import Phase
+from labbridge.mirror.models import LabTest, Order, Phase
+
+#: An order is under way: it may become late.
+OPEN_PHASES = frozenset({Phase.AWAITING_PAYMENT, Phase.IN_PROGRESS, Phase.PARTIAL_RESULTS})
 
 #: The peer's words, lower case, in the order in which they are looked for inside a status.
 WORDS: tuple[tuple[str, Phase], ...] = (
@@ -27,7 +31,24 @@ WORDS: tuple[tuple[str, Phase], ...] = (
     ("sample", Phase.IN_PROGRESS),
     ("payment received", Phase.IN_PROGRESS),
 )
+#: Words that a status may be made of and be kept in the clear for good. Anything else a peer might write there, even
+#: a name by mistake, is not: the history has `OTHER_STATUS` for it, and the sealed event has the literal.
+_PLAIN = (
+    "a all approved at authorization authorisation awaiting been by cancel canceled cancelled collected complete "
+    "completed delivered denied director draft failed for from in is kit lab laboratory labs not of on order ordered "
+    "paid partial partially patient payment pending physician practitioner processing progress ready received refund "
+    "refunded rejected requires result results review sample samples sent shipped signature submitted test tests the "
+    "to transit unpaid upcoming waiting with"
+)
+PLAIN_WORDS = frozenset(_PLAIN.split())
+OTHER_STATUS = "another status"
+
+#: Payment_Status of design.md 6.6.7, the further along the later.
+PAYMENTS = ("not_due", "awaiting_patient", "practitioner_pays", "paid", "refunded", "canceled")
 PRACTITIONER_WORDS = ("practitioner", "provider", "clinic", "practice")
+
+#: Every Payment_Status of design.md 6.6.7.
+PAYMENT_WORDS = frozenset({*PAYMENTS, "unknown"})
 
 
 class Dated(Protocol):
@@ -65,6 +86,12 @@ def phase_by_words(status: str) -> Phase:
     return next((phase for word, phase in WORDS if word in lowered), Phase.UNKNOWN)
 
 
+def plain_status(status: str) -> str:
+    """The status when it is made of words that statuses are made of, else `OTHER_STATUS`; "" stays."""
+    known = all(word in PLAIN_WORDS for word in re.findall(r"[^\W_]+", status.lower()))
+    return " ".join(status.split()) if known else OTHER_STATUS
+
+
 def _unless_canceled(status: str, phase: Phase) -> Phase:
     """A cancellation that the peer has not dated still is one."""
     return Phase.CANCELED if phase_by_words(status) is Phase.CANCELED else phase
@@ -93,3 +120,31 @@ def payment_of(order: Dated, phase: Phase) -> str:  # noqa: PLR0911  # a table o
     if phase is Phase.AWAITING_PAYMENT:
         return "awaiting_patient"
     return "unknown"
+
+
+def who_pays(payer: str) -> str:
+    """`patient`, `practitioner`, or `unknown`: Rupa documents the word "patient" only (rupa-api.md 5.13)."""
+    said = payer.strip().lower()
+    if any(word in said for word in PRACTITIONER_WORDS):
+        return "practitioner"
+    return "patient" if said == "patient" else "unknown"
+
+
+def promised_days(test: LabTest) -> int | None:
+    """By the catalogue's own figures: at the lab, and twice the longest shipping (kit out, sample back)."""
+    return None if test.turnaround_days is None else test.turnaround_days + 2 * (test.shipping_days_max or 0)
+
+
+def expected_by(order: Order, lab_tests: Iterable[LabTest | None]) -> datetime | None:
+    """When the slowest test should be back by the catalogue's own figures; unknown when any has none."""
+    start, days = order.paid_at or order.submitted_at, 0
+    for test in (known := list(lab_tests)):
+        promised = promised_days(test) if test is not None else None
+        if promised is None:
+            return None
+        days = max(days, promised)
+    return start + timedelta(days=days) if start and known else None
+
+
+def is_overdue(order: Order, expected: datetime | None, now: datetime) -> bool:
+    return order.phase in OPEN_PHASES and not order.is_demo and expected is not None and expected < now

@@ -8,9 +8,13 @@ caller's transaction with the order's row locked, and returns whether anything c
 from __future__ import annotations
 
 import hashlib
+import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+
+from django.db import IntegrityError, transaction
+from django.utils import timezone
 
 from labbridge.mirror.hl7 import ObservedValue, Pid, read_oru
 from labbridge.mirror.models import (
@@ -23,10 +27,16 @@ from labbridge.mirror.models import (
     SourceState,
     StoredFile,
     Take,
+    Urgency,
 )
 from labbridge.mirror.person import Person, birthdays_differ, names_differ
+from labbridge.mirror.pseudonyms import sides_of
 from labbridge.mirror.versions import Sight, Version, versions_of
 from labbridge.practices.models import Practice
+from labbridge.trust.audit import job, record
+
+CRITICAL = frozenset({"HH", "LL", "AA"})  # HL7 table 0078
+WITHDRAWN = frozenset("DW")  # HL7 table 0085: deleted by the lab, or withdrawn
 
 SUPERSEDED = "Replaced by a newer version before its file could be fetched."
 OUT_OF_DATE = "Its address is over; it is taken when the order shows a fresh one."
@@ -51,8 +61,14 @@ class Content:
 def keep_content(source: ResultSource, content: Content) -> bool:
     """Keep what a source held and work out the versions. `source` is as it was when the fetching began."""
     test = source.ordered_test
-    pdf = store_file(test.practice, content.pdf, "pdf") if content.pdf is not None else None
-    hl7 = store_file(test.practice, content.hl7.encode(), "hl7") if content.hl7 is not None else None
+    practice, owner = test.practice, test.order.sealed_for
+    pdf = store_file(practice, content.pdf, "pdf", owner) if content.pdf is not None else None
+    hl7 = store_file(practice, content.hl7.encode(), "hl7", owner) if content.hl7 is not None else None
+    if pdf or hl7:
+        record(
+            "result.fetch", actor=job("pull_order"), practice=test.practice, patient=sides_of(test.order),
+            subject=f"ordered_test:{test.pk}", why="treatment", count=bool(pdf) + bool(hl7),
+        )  # fmt: skip
     before = source.takes.last()
     if before is None or (before.pdf_id, before.hl7_id) != (pdf and pdf.pk, hl7 and hl7.pk):
         Take.objects.create(source=source, as_of=source.latest_as_of, pdf=pdf, hl7=hl7)
@@ -150,6 +166,8 @@ def _write(result: Result, version: Version, files: dict[str, StoredFile]) -> bo
         return False
     result.pdf, result.hl7, result.as_of = pdf, hl7, version.as_of
     result.received_at, result.superseded = version.received_at, version.lost
+    if held[:2] != (pdf and pdf.pk, hl7 and hl7.pk):
+        _review_anew(result)
     if changed:
         result.problem = SUPERSEDED if version.lost else OTHER_PATIENT[:300] if result.withheld else ""
     result.save()
@@ -158,15 +176,34 @@ def _write(result: Result, version: Version, files: dict[str, StoredFile]) -> bo
     return changed
 
 
+def _review_anew(result: Result) -> None:
+    """Other contents than somebody has seen. Caspio is told, also when only the values are others."""
+    if result.reviewed_at is not None:
+        result.reviewed_at, result.reviewed_by = None, ""
+        result.review_changed_at, result.review_unfiled = timezone.now(), True
+
+
+def urgency_of(readings: Iterable[dict[str, object]]) -> Urgency:
+    """By the worst flag among the readings; a value that the lab took back counts for nothing."""
+    flags = [one.get("flag") for one in readings if one.get("status") not in WITHDRAWN]
+    if not flags:
+        return Urgency.UNREAD
+    if any(flag in CRITICAL for flag in flags):
+        return Urgency.CRITICAL
+    return Urgency.ABNORMAL if any(flag and flag != "N" for flag in flags) else Urgency.IN_RANGE
+
+
 def _read_values(result: Result) -> None:
     result.values.all().delete()
-    result.named, result.chart = None, None
+    result.named, result.chart, result.urgency = None, None, Urgency.UNREAD
     if result.hl7_id is not None:
         stored = StoredFile.objects.get(pk=result.hl7_id)
         report = read_oru(bytes(stored.content).decode())  # it was readable when it was taken
-        ResultValue.objects.bulk_create(_values(result, report.values))
+        values = _values(result, report.values)
+        result.urgency = urgency_of(value.reading for value in values)
+        ResultValue.objects.bulk_create(values)
         result.named = _named(report.patient)
-    result.save(update_fields=["named", "chart"])
+    result.save(update_fields=["named", "chart", "urgency"])
 
 
 # -- whose results they are ----------------------------------------------------------------------------------
@@ -214,15 +251,19 @@ def _named(pid: Pid) -> Person:
 # -- files and values ----------------------------------------------------------------------------------------
 
 
-def store_file(practice: Practice, content: bytes, kind: str) -> StoredFile:
+def store_file(practice: Practice, content: bytes, kind: str, owner: uuid.UUID | None = None) -> StoredFile:
     """Keep a content once, also when two orders bring it at the same moment."""
     digest = hashlib.sha256(content).hexdigest()
     held = StoredFile.objects.filter(practice=practice, sha256=digest).defer("content").first()
     if held is not None:
         return held
-    made, _ = StoredFile.objects.get_or_create(
-        practice=practice, sha256=digest, defaults={"kind": kind, "size": len(content), "content": content}
-    )
+    made = StoredFile(practice=practice, sha256=digest, kind=kind, size=len(content), content=content)
+    made.owner = owner
+    try:
+        with transaction.atomic():
+            made.save(force_insert=True)
+    except IntegrityError:
+        return StoredFile.objects.defer("content").get(practice=practice, sha256=digest)
     return made
 
 

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from labbridge.mirror.models import LabTest
 from labbridge.practices.models import Practice
 
+FOUND = 20  #: tests that a search lists
+
 
 class CannotOrder(Exception):
     """An order that cannot be started; the sentence is for the person who asked."""
@@ -40,3 +42,13 @@ def _check(test: LabTest, wanted: Sequence[str]) -> None:
         raise CannotOrder(f"{test.name} cannot be ordered now{reason}. Choose another test.")
     if test.is_addon and test.parent_id_external and test.parent_id_external not in wanted:
         raise CannotOrder(f"{test.name} is an add-on: order it together with the test it belongs to.")
+
+
+def find(practice: Practice, text: str) -> list[LabTest]:
+    """Tests by every word, in the name of the test or the lab; what can be ordered comes first."""
+    if not text:
+        return []
+    tests = LabTest.objects.filter(practice=practice, retired=False)
+    for word in text.split()[:10]:
+        tests = tests.filter(name__icontains=word) | tests.filter(lab_company_name__icontains=word)
+    return list(tests.order_by("-available", "name")[:FOUND])

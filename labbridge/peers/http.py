@@ -6,7 +6,6 @@ error of `peers.errors`. Redirects are not followed, cookies are not kept, and n
 
 from __future__ import annotations
 
-import ipaddress
 import logging
 import random
 import re
@@ -18,13 +17,14 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import cache
 from http.cookiejar import CookieJar, DefaultCookiePolicy
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 from urllib.parse import quote, urlencode
 
 import httpx2
 import orjson
 
+from labbridge.addresses import is_loopback
+from labbridge.peers.closing import Closing
 from labbridge.peers.errors import (
     Conflict,
     Forbidden,
@@ -148,12 +148,12 @@ class _Call:
 
 
 @cache
-def _trusted() -> ssl.SSLContext:
+def trusted() -> ssl.SSLContext:
     """Whom we trust, read once: reading it costs as much as filing an order, and every job has its client."""
     return httpx2.create_ssl_context()
 
 
-class Http:
+class Http(Closing):
     """Sends to one peer.
 
     `base_url` is https, or http to a loopback address when `allow_http`. Absolute addresses given to
@@ -194,25 +194,19 @@ class Http:
         self._sleep = sleep
         #: The peer's own clock at its last answer (to the second), for comparing ages with its events.
         self.peer_time: datetime | None = None
+        #: By how many seconds it was ahead of ours when that answer came.
+        self.peer_ahead: float | None = None
         self._host = check_address(self.base_url, allow_http=allow_http).host
         self._client = httpx2.Client(
             transport=transport,
             follow_redirects=False,
             cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
             trust_env=not is_loopback(self._host),  # a proxy cannot reach our own simulators
-            verify=_trusted(),
+            verify=trusted(),
         )
 
     def close(self) -> None:
         self._client.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def send(
         self,
@@ -342,7 +336,9 @@ class Http:
 
     def _response(self, call: _Call, answer: httpx2.Response, content: bytes) -> Response:
         request_id = answer.headers.get(self._request_id_header, "")
-        self.peer_time = _moment(answer.headers.get("date", "")) or self.peer_time
+        moment = _moment(answer.headers.get("date", ""))
+        if moment is not None:
+            self.peer_time, self.peer_ahead = moment, (moment - datetime.now(UTC)).total_seconds()
         return Response(
             peer=self.peer,
             operation=call.operation,
@@ -369,15 +365,6 @@ def check_address(url: str, *, allow_http: bool) -> httpx2.URL:
     if not parsed.host or parsed.userinfo or (parsed.scheme != "https" and not plain):
         raise ValueError("only https is allowed (http to this machine, when LABBRIDGE_ALLOW_HTTP_PEERS)")
     return parsed
-
-
-def is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:

@@ -2,30 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
+from pydantic import BaseModel
 
 from labbridge.peers.caspio.session import check_account, check_principal
 from labbridge.practices.config import (
+    STORED,
     ConfigProblem,
     PracticeConfig,
     certificate_bodies,
     optional_secret,
     resolve_secret,
+    valid,
 )
-from labbridge.practices.models import Connection, ConnectionState, Practice
+from labbridge.practices.models import ConfigVersion, Connection, ConnectionState, Practice
+from labbridge.practices.text import put, whole
+from labbridge.practices.versions import By, Secrets, Standing, Undo, check_base, note
+from labbridge.practices.words import sentences
+from labbridge.trust.audit import Actor, operator, record
 from labbridge.trust.keys import keyring
 
-STORED = (
-    "stored"  # stands in the kept configuration where a secret stood; the secret itself is sealed elsewhere
-)
+Part = TypeVar("Part", bound=BaseModel)
 
 _LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 
@@ -40,6 +46,8 @@ class Applied:
     new_authorisations: list[Connection] = field(default_factory=list)
     refile: bool = False  # values in Caspio depend on what changed
     moved: set[str] = field(default_factory=set)  # our words for tables that are others now, without our rows
+    sentences: list[str] = field(default_factory=list)  # the changes in plain words
+    version: ConfigVersion | None = None  # where they are kept; none when nothing changed
 
 
 def without_secrets(config: PracticeConfig) -> dict[str, Any]:
@@ -47,6 +55,7 @@ def without_secrets(config: PracticeConfig) -> dict[str, Any]:
     kept["caspio"].update(client_id=STORED, client_secret=STORED, webhook_secret="")
     for practitioner in kept["rupa"]["practitioners"]:
         practitioner["refresh_token"] = ""
+    kept["alerts"]["channels"] = []
     kept["caspio"]["patients"].pop("WRITTEN", None)
     if config.caspio.sign_in:
         given = resolve_secret(config.caspio.sign_in.certificate, "caspio.sign_in.certificate")
@@ -68,24 +77,117 @@ def config_of(practice: Practice) -> PracticeConfig:
     return PracticeConfig.model_validate(practice.config)
 
 
-def apply(config: PracticeConfig, *, dry_run: bool = False) -> Applied:
+def part_of(practice: Practice, kind: type[Part], name: str) -> Part:
+    """One part of the applied configuration, for who asks it of all practices: the whole takes ten times as long."""
+    return kind.model_validate(practice.config.get(name, {}))
+
+
+def apply(
+    config: PracticeConfig, *, dry_run: bool = False, by: By | None = None, secrets: Secrets | None = None
+) -> Applied:
     """Create or change the practice as the file says.
+
+    Without `secrets` they are those that the file gives or refers to; where it says `stored`, what is kept stays.
 
     Raises:
         ConfigProblem: a secret that the file refers to is not there, or the account's address cannot be one.
+        ChangedMeanwhile: somebody was quicker.
 
     """
     _check_caspio(config)
-    secrets = {
-        "client_id": _needed_secret(config.caspio.client_id, "caspio.client_id"),
-        "client_secret": _needed_secret(config.caspio.client_secret, "caspio.client_secret"),
-    }
-    webhook_secret = optional_secret(config.caspio.webhook_secret, "caspio.webhook_secret")
+    given = secrets or _given(config)
+    who = by or By(operator())
     with transaction.atomic():
-        applied = _apply(config, secrets, webhook_secret)
+        practice = Practice.objects.select_for_update().filter(slug=config.practice.slug).first()
+        created = practice is None
+        if practice is None:
+            practice = Practice.objects.create(slug=config.practice.slug, name=config.practice.name)
+        check_base(practice, who.base)
+        before = Standing.of(practice)
+        applied = Applied(practice, created)
+        _apply(applied, config, given)
+        _apply_channels(applied, given.channels)
+        if applied.changes:
+            _keep_version(applied, before, who)
         if dry_run:
             transaction.set_rollback(True)
     return applied
+
+
+def change(
+    practice: Practice,
+    changes: Mapping[str, Any],  # any: values of settings
+    *,
+    by: By,
+    secrets: Secrets | None = None,
+    dry_run: bool = False,
+) -> Applied:
+    """Change some settings by their paths and keep all others, the secrets too. Raises as `apply` does."""
+    with transaction.atomic():
+        held = Practice.objects.select_for_update().get(pk=practice.pk)
+        check_base(held, by.base)
+        kept = whole(held.config)
+        for path, value in changes.items():
+            put(kept, path, value)
+        applied = apply(valid(kept), by=by, secrets=secrets or Secrets())
+        if dry_run:
+            transaction.set_rollback(True)
+    return applied
+
+
+def take_back(version: ConfigVersion, undo: Undo, by: By, *, dry_run: bool = False) -> Applied:
+    """Undo a version (`versions.undo_of`): a change like any other."""
+    return change(
+        version.practice, undo.settings, by=replace(by, undoes=version), secrets=undo.secrets, dry_run=dry_run
+    )
+
+
+def _keep_version(applied: Applied, before: Standing, by: By) -> None:
+    practice = applied.practice
+    after = Standing.of(practice)
+    said = ["The practice was set up."] if applied.created else sentences(before.kept, after.kept)
+    if not applied.created:
+        said += _said_of_secrets(before, after)
+        said += [
+            f"An authorisation of {one.account} at Rupa was brought along."
+            for one in applied.new_authorisations
+        ]
+    applied.sentences = said
+    applied.version = note(practice, before, after, said, by)
+    more: dict[str, Any] = {"undoes": by.undoes.number} if by.undoes else {}  # any: as `record` takes it
+    record(
+        "practice.apply", actor=by.actor, practice=practice, count=len(applied.changes), why=by.why,
+        subject=f"version:{applied.version.pk}", version=applied.version.number,
+        **more,
+    )  # fmt: skip
+
+
+def _said_of_secrets(before: Standing, after: Standing) -> list[str]:
+    said = []
+    old, new = before.secrets["channels"], after.secrets["channels"]
+    if old != new:
+        count = f"{len(new)} channel{'' if len(new) == 1 else 's'}"
+        said.append(
+            f"Alerts go to {count if new else 'the channels of the whole service'}; before, to {len(old)}."
+        )
+    if any(before.secrets.get(name) != after.secrets.get(name) for name in ("client_id", "client_secret")):
+        said.append("The credentials of the Caspio account were replaced.")
+    return said
+
+
+def _given(config: PracticeConfig) -> Secrets:
+    """What the file gives. `stored` keeps what is there."""
+    caspio, stored = config.caspio, config.alerts.channels == (STORED,)
+    return Secrets(
+        _needed_unless_stored(caspio.client_id, "caspio.client_id"),
+        _needed_unless_stored(caspio.client_secret, "caspio.client_secret"),
+        optional_secret(caspio.webhook_secret, "caspio.webhook_secret"),
+        None if stored else _channels(config),
+    )
+
+
+def _needed_unless_stored(value: str, name: str) -> str | None:
+    return None if value == STORED else _needed_secret(value, name)
 
 
 def _check_caspio(config: PracticeConfig) -> None:
@@ -95,11 +197,33 @@ def _check_caspio(config: PracticeConfig) -> None:
     try:
         check_account(config.caspio.url, allow_http=deployment.allow_http_peers, custom_domains=hosts)
     except ValueError as error:
-        raise ConfigProblem(f"caspio.url: {error}") from None
+        raise ConfigProblem(f"caspio.url: {error}", {"caspio.url": str(error)}) from None
     try:
         check_principal(config.caspio.principal)
     except ValueError as error:
-        raise ConfigProblem(f"caspio.principal: {error}") from None
+        raise ConfigProblem(f"caspio.principal: {error}", {"caspio.principal": str(error)}) from None
+
+
+def _channels(config: PracticeConfig) -> list[str]:
+    channels = [_needed_secret(value, "alerts.channels") for value in config.alerts.channels]
+    for number, url in enumerate(channels, start=1):
+        if not is_channel(url):
+            raise ConfigProblem(
+                f"alerts.channels: number {number} is no address such as mailtos://… (docs/alerts.md)"
+            )
+    return channels
+
+
+def is_channel(url: str) -> bool:
+    return bool(re.match(r"[a-z][a-z0-9]*://.", url))
+
+
+def _apply_channels(applied: Applied, channels: list[str] | None) -> None:
+    practice = applied.practice
+    if channels is not None and (practice.alert_channels or []) != channels:
+        applied.changes.append(f"tell {len(channels)} channels of alerts")
+        practice.alert_channels = channels
+        practice.save(update_fields=["alert_channels"])
 
 
 def _needed_secret(value: str, name: str) -> str:
@@ -109,13 +233,8 @@ def _needed_secret(value: str, name: str) -> str:
     return secret
 
 
-def _apply(config: PracticeConfig, secrets: dict[str, str], webhook_secret: str) -> Applied:
-    slug = config.practice.slug
-    practice = Practice.objects.select_for_update().filter(slug=slug).first()
-    created = practice is None
-    if practice is None:
-        practice = Practice.objects.create(slug=slug, name=config.practice.name)
-    applied = Applied(practice, created)
+def _apply(applied: Applied, config: PracticeConfig, secrets: Secrets) -> None:
+    practice, created, slug = applied.practice, applied.created, config.practice.slug
     kept = without_secrets(config)
     if created:
         applied.changes.append(f"create practice {slug}")
@@ -130,24 +249,40 @@ def _apply(config: PracticeConfig, secrets: dict[str, str], webhook_secret: str)
     if not created and _patients_moved(applied.changes):
         practice.charts_read_at = None
     practice.save()
-    _apply_caspio(applied, config, secrets, webhook_secret)
+    _apply_caspio(applied, config, secrets)
     for practitioner in config.rupa.practitioners:
         token = optional_secret(practitioner.refresh_token, f"rupa.practitioners {practitioner.email}")
         _apply_practitioner(applied, practitioner.email, token)
-    return applied
 
 
-def _apply_caspio(
-    applied: Applied, config: PracticeConfig, secrets: dict[str, str], webhook_secret: str
-) -> None:
+NOTHING_STORED = (
+    "caspio.client_id, caspio.client_secret: nothing is stored yet. Give the account's credentials."
+)
+ANOTHER_ACCOUNT = (
+    "caspio.url: another account needs its own Client ID and Client Secret. "
+    "What is stored goes to no other account."
+)
+
+
+def _apply_caspio(applied: Applied, config: PracticeConfig, given: Secrets) -> None:
     host = urlsplit(config.caspio.url).netloc
     connection = (
         Connection.objects.select_for_update().filter(practice=applied.practice, peer="caspio").first()
     )
+    keeps = given.client_id is None or given.client_secret is None
+    if keeps and (applied.created or (connection is None and given.client_id != given.client_secret)):
+        raise ConfigProblem(NOTHING_STORED)
+    if keeps and connection is not None and connection.account != host:
+        raise ConfigProblem(ANOTHER_ACCOUNT, {"caspio.url": ANOTHER_ACCOUNT.partition(": ")[2]})
+    if given.client_id is None and given.client_secret is None and not given.webhook_secret:
+        return
     if connection is None:
         connection = Connection(practice=applied.practice, peer="caspio", account=host, credentials={})
         applied.changes.append(f"connect Caspio account {host}")
     held = dict(connection.credentials or {})
+    new = {"client_id": given.client_id, "client_secret": given.client_secret}
+    secrets = {name: value for name, value in new.items() if value is not None}
+    webhook_secret = given.webhook_secret
     wanted = {**held, **secrets, **({"webhook_secret": webhook_secret} if webhook_secret else {})}
     if connection.account != host:
         applied.changes.append(f"move to Caspio account {host}")
@@ -216,6 +351,13 @@ def _patients_moved(changes: list[str]) -> bool:
     return any(line.startswith(("change caspio.patients.", "change caspio.url:")) for line in changes)
 
 
+def change_price_unit(
+    practice: Practice, unit: str, *, actor: Actor | None = None, dry_run: bool = False
+) -> Applied:
+    """Apply another `[rupa] price_unit` to what is kept: the file needs the same line, or takes it back."""
+    return change(practice, {"rupa.price_unit": unit}, by=By(actor or operator()), dry_run=dry_run)
+
+
 def _needs_refiling(old: dict[str, Any], new: dict[str, Any]) -> bool:
     def filed_by(config: dict[str, Any]) -> list[Any]:
         return [config["practice"]["time_zone"], config["rupa"]["price_unit"]]
@@ -223,4 +365,7 @@ def _needs_refiling(old: dict[str, Any], new: dict[str, Any]) -> bool:
     return filed_by(old) != filed_by(new)
 
 
-__all__ = ["Applied", "ConfigProblem", "apply", "config_of", "without_secrets"]
+__all__ = [
+    "Applied", "ConfigProblem", "apply", "change", "change_price_unit", "config_of", "is_channel", "take_back",
+    "without_secrets",
+]  # fmt: skip

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
 from typing import Any
@@ -14,8 +14,9 @@ from django.utils import timezone
 
 from labbridge.engine.locks import exclusive
 from labbridge.peers.caspio import Caspio
-from labbridge.peers.errors import ConnectionEnded
+from labbridge.peers.errors import ConnectionEnded, Unauthorized
 from labbridge.peers.http import Http
+from labbridge.peers.lab import LabPeer
 from labbridge.peers.ports import StoredToken
 from labbridge.peers.rupa.assumptions import RupaAssumptions
 from labbridge.peers.rupa.auth import RupaAuth, TokenPair, Tokens
@@ -23,6 +24,7 @@ from labbridge.peers.rupa.client import Rupa
 from labbridge.peers.rupa.refusals import explain
 from labbridge.peers.rupa.spellings import Spellings
 from labbridge.practices.apply import config_of
+from labbridge.practices.clocks import note_clock
 from labbridge.practices.models import Connection, ConnectionState, Practice
 from labbridge.practices.quota import SharedLimiter, SharedMeter
 
@@ -35,7 +37,7 @@ class NotConnected(Exception):
 
 def caspio_connection(practice: Practice) -> Connection:
     connection = Connection.objects.filter(practice=practice, peer="caspio").first()
-    if connection is None:
+    if connection is None or not connection.credentials:  # none came along with an import
         raise NotConnected(
             f"The practice {practice.slug} has no Caspio account: run `labbridge practice apply`."
         )
@@ -44,27 +46,42 @@ def caspio_connection(practice: Practice) -> Connection:
 
 def rupa_connections(practice: Practice) -> list[Connection]:
     """Every connection that can be used, oldest first."""
-    return list(Connection.objects.filter(practice=practice, peer="rupa", state=ConnectionState.ACTIVE))
+    return list(
+        Connection.objects.filter(practice=practice, peer__in=LAB_PEERS, state=ConnectionState.ACTIVE)
+    )
 
 
 def rupa_connection(practice: Practice) -> Connection:
     """The connection to read with: any of the practice's, since each sees its whole clinic (rupa-api.md 3)."""
     usable = rupa_connections(practice)
     if not usable:
-        raise NotConnected(
-            f"The practice {practice.slug} is not connected to Rupa: run `labbridge rupa connect`."
-        )
+        raise NotConnected(why_not_connected(practice))
     return usable[0]
 
 
+def has_ended(practice: Practice) -> bool:
+    """Whether the practice ended, on purpose, every connection that it had."""
+    states = Connection.objects.filter(practice=practice, peer__in=LAB_PEERS).values_list("state", flat=True)
+    return set(states) == {ConnectionState.ENDED}
+
+
+def why_not_connected(practice: Practice) -> str:
+    """One sentence: never connected, to be connected again, or ended on purpose."""
+    if has_ended(practice):
+        return f"The practice {practice.slug} has ended its connection to Rupa; what was filed stays."
+    return f"The practice {practice.slug} is not connected to Rupa: run `labbridge rupa connect`."
+
+
 class _CaspioTokens:
-    """One Caspio token for all processes, sealed."""
+    """One Caspio token for all processes, sealed. The first look is at the connection as it was given."""
 
     def __init__(self, connection: Connection) -> None:
         self._id = connection.pk
+        self._given: Connection | None = connection
 
     def load(self) -> StoredToken | None:
-        held = Connection.objects.get(pk=self._id).credentials or {}
+        connection, self._given = self._given or Connection.objects.get(pk=self._id), None
+        held = connection.credentials or {}
         if "access_token" not in held:
             return None
         return StoredToken(held["access_token"], datetime.fromisoformat(held["expires_at"]))
@@ -156,6 +173,7 @@ def caspio(practice: Practice, purpose: str) -> Iterator[Caspio]:
         yield client
     finally:
         client.close()
+        note_clock("caspio", client.clock_ahead)
 
 
 @contextmanager
@@ -212,10 +230,32 @@ def rupa(connection: Connection, purpose: str) -> Iterator[Rupa]:
         except ConnectionEnded:
             mark_lost(connection, tokens.version)
             raise
+        except Unauthorized:  # also with a token made new: it may pass, but a person should know
+            _note_refused(connection, timezone.now())
+            raise
+        else:
+            if connection.refused_at is not None:
+                _note_refused(connection, None)
         finally:
+            note_clock("rupa", client.clock_ahead)
             known = dict(spellings.dump())
             if known != connection.spellings:
                 Connection.objects.filter(pk=connection.pk).update(spellings=known)
+
+
+#: Where labs can be ordered: a connection's peer -> its client. The next adapter's line goes here (peers/lab.py).
+LAB_PEERS: dict[str, Callable[[Connection, str], AbstractContextManager[LabPeer]]] = {"rupa": rupa}
+
+
+def lab(connection: Connection, purpose: str) -> AbstractContextManager[LabPeer]:
+    """One practitioner's view of the place where labs are ordered; `purpose` is the line of the call meter."""
+    return LAB_PEERS[connection.peer](connection, purpose)
+
+
+def _note_refused(connection: Connection, at: datetime | None) -> None:
+    if (connection.refused_at is None) != (at is None):
+        Connection.objects.filter(pk=connection.pk).update(refused_at=at)
+        connection.refused_at = at
 
 
 def mark_lost(connection: Connection, token_version: int) -> None:

@@ -6,9 +6,10 @@ import base64
 import os
 import re
 import tomllib
+from datetime import time
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, ClassVar, Literal
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -18,6 +19,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    StringConstraints,
     ValidationError,
     field_validator,
     model_validator,
@@ -27,8 +29,19 @@ from pydantic import (
 CASPIO_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,31}")
 
 
+#: Stands in a configuration where a secret stood that is kept sealed. A file that says it keeps that secret.
+STORED = "stored"
+
+
 class ConfigProblem(Exception):
-    """`practice.toml` cannot be used. The text is for the person who wrote it and repeats no secret."""
+    """`practice.toml` cannot be used. The text is for the person who wrote it and repeats no secret.
+
+    `fields`: what is wrong by the path of the setting, where that is known.
+    """
+
+    def __init__(self, sentence: str, fields: dict[str, str] | None = None) -> None:
+        super().__init__(sentence)
+        self.fields = fields or {}
 
 
 def _caspio_name(value: object) -> object:
@@ -103,6 +116,8 @@ class TableNames(_Part):
     lab_protocols: Name = "Lab_Protocols"
     lab_protocol_tests: Name = "Lab_Protocol_Tests"
     lab_order_requests: Name = "Lab_Order_Requests"
+    lab_analytics_monthly: Name = "Lab_Analytics_Monthly"
+    lab_turnaround: Name = "Lab_Turnaround"
 
 
 class WebhookSignature(_Part):
@@ -126,7 +141,7 @@ class SignInPart(_Part):
     @classmethod
     def _https(cls, value: str) -> str:
         # Reading the settings reads the deployment, which most files do not need.
-        from labbridge.settings import is_loopback
+        from labbridge.addresses import is_loopback
 
         parts = urlsplit(value)
         if not parts.hostname or parts.scheme not in {"https", "http"}:
@@ -194,26 +209,118 @@ Side = Literal["caspio", "rupa", "newest", "ask"]
 
 
 class SyncPart(_Part):
+    FEW: ClassVar = 10  #: changes that never look like a mistake, whatever share of a small practice they are
+
     settle_seconds: float = Field(default=20, ge=0, le=3600)
     sweep_minutes: float = Field(default=60, gt=0)
+    #: A sweep stops when more than this share of patients, orders or rows would change.
+    brake_share: float = Field(default=0.5, gt=0, le=1)
     confirm: tuple[Literal["birthday", "name"], ...] = ("birthday", "name")
-    #: "link" links rows with patients that Rupa has; "full" also creates and updates patients at Rupa.
-    patients: Literal["link", "full"] = "link"
+    #: "full" creates and updates patients at Rupa; "link" only links rows with patients that Rupa has.
+    patients: Literal["full", "link"] = "full"
     policy: dict[PatientPart, Side] = Field(default_factory=dict)  # who wins when a value changes later
+
+    def is_too_much(self, changed: int, held: int) -> bool:
+        """Whether so many changes at once look like a mistake. A few never do, whatever share they are."""
+        return changed > self.FEW and changed > self.brake_share * held
 
     def policy_of(self, part: str) -> str:
         return next((side for name, side in self.policy.items() if name == part), "caspio")
 
 
+class AlertsPart(_Part):
+    """Who hears of what goes wrong at this practice, and when (docs/alerts.md)."""
+
+    channels: tuple[str, ...] = ()  # addresses in apprise's form; they hold passwords, so `env:` or `file:`
+    quiet_from: time | None = None
+    quiet_to: time | None = None
+    digest_at: time | None = None
+    remind_hours: float = Field(default=24, ge=1, le=720)
+    case_hours: float = Field(default=24, gt=0)
+    review_days: float = Field(default=3, gt=0)
+    unpaid_days: float = Field(default=3, gt=0)
+    calls_per_month: int = Field(default=0, ge=0)  # what the Caspio plan holds; 0: not said, no forecast
+
+    @model_validator(mode="after")
+    def _both_ends(self) -> AlertsPart:
+        if (self.quiet_from is None) != (self.quiet_to is None):
+            raise ValueError("quiet_from and quiet_to belong together")
+        if any(moment and moment.tzinfo for moment in (self.quiet_from, self.quiet_to, self.digest_at)):
+            raise ValueError("times are of the practice's own zone, such as 20:00")
+        return self
+
+
+EhrName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")]
+MetadataKey = Annotated[str, StringConstraints(min_length=1, max_length=80)]
+
+
 class OrderingPart(_Part):
-    """Where the order page may lead back to, beside the Caspio account's own pages."""
+    """`back_hosts`: where the order page may lead back to, beside the Caspio account's own pages.
+
+    `ehr`: an EHR's name = the key that it writes into the metadata of its order intents: so its orders are known.
+    """
 
     back_hosts: tuple[str, ...] = ()
+    ehr: dict[EhrName, MetadataKey] = Field(default_factory=dict)
+
+
+class RetentionPart(_Part):
+    """How long our copies are kept, in days since they were needed last; 0 keeps them. See docs/retention.md."""
+
+    events_days: int = Field(default=365, ge=0, le=36_500)  # bodies of events that Caspio holds
+    files_days: int = Field(default=0, ge=0, le=36_500)  # our copies of result files that Caspio holds
+    mirror_days: int = Field(default=0, ge=0, le=36_500)  # contents of orders that ended
+    audit_years: int = Field(default=6, ge=6, le=100)  # 45 CFR 164.316(b)(2)(i): six years at least
+
+
+def _npi(value: object) -> object:
+    """Ten digits whose last one checks the others, as CMS defines it: Luhn over 80840 and the number."""
+    if isinstance(value, str) and value:
+        doubled = [int(digit) * (1 + place % 2) for place, digit in enumerate(f"80840{value}")
+                   ] if re.fullmatch(r"[12]\d{9}", value, re.ASCII) else [1]  # fmt: skip
+        if sum(number // 10 + number % 10 for number in doubled) % 10:
+            raise ValueError("is not an NPI: ten digits, the last of which checks the others")
+    return value
 
 
 class RupaPractitioner(_Part):
     email: str
     refresh_token: str = ""
+    id: str = ""  # Rupa's id, for somebody of the clinic who has no connection of their own
+    npi: Annotated[str, BeforeValidator(_npi)] = ""  # printed on superbills
+
+
+class BillingPart(_Part):
+    """What superbills say of the practice beside its name (docs/billing.md)."""
+
+    address: str = Field(default="", max_length=300)
+    phone: str = Field(default="", max_length=40)
+    tax_id: str = Field(default="", pattern=r"^$|^\d{2}-\d{7}$|^\d{3}-\d{2}-\d{4}$")
+
+
+class AnalyticsPart(_Part):
+    """What the figures of docs/analytics.md assume, and when the monthly report is told of.
+
+    Minutes of staff time: the integration guide says 3 to 5 for each new patient, and gives none for one order.
+    `repeat_months`: Rupa's id of a test = months after which it is due again. Neither peer tells such an interval.
+    """
+
+    patient_minutes_low: float = Field(default=3, ge=0, le=240)
+    patient_minutes_high: float = Field(default=5, ge=0, le=240)
+    order_minutes: float = Field(default=0, ge=0, le=240)
+    result_minutes: float = Field(default=0, ge=0, le=240)
+    hour_cost: float = Field(default=0, ge=0, le=1000)  # dollars; 0: not said, no amount
+    abandoned_days: int = Field(default=30, ge=1, le=3650)
+    repeat_months: dict[str, Annotated[int, Field(ge=1, le=120)]] = Field(default_factory=dict)
+    report_day: int = Field(
+        default=0, ge=0, le=28
+    )  # of the month: channels are told of the report; 0: nobody is
+
+    @model_validator(mode="after")
+    def _low_first(self) -> AnalyticsPart:
+        if self.patient_minutes_low > self.patient_minutes_high:
+            raise ValueError("patient_minutes_low is more than patient_minutes_high")
+        return self
 
 
 class RupaPart(_Part):
@@ -225,8 +332,12 @@ class PracticeConfig(_Part):
     practice: PracticePart
     caspio: CaspioPart
     sync: SyncPart = Field(default_factory=SyncPart)
+    alerts: AlertsPart = Field(default_factory=AlertsPart)
     ordering: OrderingPart = Field(default_factory=OrderingPart)
     rupa: RupaPart = Field(default_factory=RupaPart)
+    retention: RetentionPart = Field(default_factory=RetentionPart)
+    billing: BillingPart = Field(default_factory=BillingPart)
+    analytics: AnalyticsPart = Field(default_factory=AnalyticsPart)
 
     @model_validator(mode="after")
     def _distinct_tables(self) -> PracticeConfig:
@@ -285,23 +396,30 @@ def parse(text: str) -> PracticeConfig:
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         detail = str(error) if isinstance(error, tomllib.TOMLDecodeError) else "too deeply nested"
         raise ConfigProblem(f"Not a TOML file: {detail}.") from None
+    return valid(raw)
+
+
+def valid(raw: dict[str, Any]) -> PracticeConfig:  # any: TOML or JSON
+    """A configuration, valid. Raises ConfigProblem with a sentence for every setting that cannot be used."""
     try:
         return PracticeConfig.model_validate(raw)
     except ValidationError as error:
-        raise ConfigProblem(_sentences(error)) from None
+        found = _problems(error)
+        sentences = "\n".join(f"{where or 'practice.toml'}: {sentence}" for where, sentence in found)
+        raise ConfigProblem(sentences, dict(reversed(found))) from None
 
 
-def _sentences(error: ValidationError) -> str:
-    lines = []
+def _problems(error: ValidationError) -> list[tuple[str, str]]:
+    found = []
     for item in error.errors(include_input=False, include_url=False):
-        where = ".".join(str(part) for part in item["loc"]) or "practice.toml"
+        where = ".".join(str(part) for part in item["loc"])
         message = item["msg"].removeprefix("Value error, ")
         if item["type"] == "missing":
             message = "is missing"
         if item["type"] == "extra_forbidden":
             message = "is not a setting of Labbridge (see docs/practice-toml.md)"
-        lines.append(f"{where}: {message}")
-    return "\n".join(lines)
+        found.append((where, message))
+    return found
 
 
 def load(path: Path) -> PracticeConfig:

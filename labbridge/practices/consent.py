@@ -14,6 +14,7 @@ from labbridge.peers.errors import NotFound, PeerError
 from labbridge.peers.rupa.types import PractitionerSnapshot
 from labbridge.practices.clients import rupa, rupa_auth, store_pair
 from labbridge.practices.models import Connection, ConnectionState, Consent, Practice
+from labbridge.trust.audit import Actor, record
 from labbridge.trust.keys import keyring
 
 
@@ -62,6 +63,10 @@ def finish(state: str, code: str, error: str) -> Connection:
         _close(consent, str(problem))
         raise
     _close(consent, "connected")
+    record(
+        "connection.make", actor=Actor("person", name=consent.started_by), practice=consent.practice,
+        subject=f"connection:{connection.pk}", peer="rupa",
+    )  # fmt: skip
     return connection
 
 

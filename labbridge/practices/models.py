@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import uuid
 from datetime import datetime, timedelta
 from typing import ClassVar
 from zoneinfo import ZoneInfo
@@ -22,7 +23,9 @@ class Practice(models.Model):
     applied_at = models.DateTimeField(default=timezone.now)
     charts_read_at = models.DateTimeField(null=True)  # when its patients table was last read whole
     patients_read_at = models.DateTimeField(null=True)  # when Rupa's list of patients was last read whole
+    patients_read_took = models.DurationField(null=True)  # that reading
     catalog_read_at = models.DateTimeField(null=True)
+    alert_channels = SealedJSONField(null=True)  # addresses that alerts go to; they hold passwords
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -54,6 +57,7 @@ class Connection(models.Model):
     state = models.CharField(max_length=12, choices=ConnectionState.choices, default=ConnectionState.ACTIVE)
     external_id = models.CharField(max_length=64, default="")  # Rupa: whose authorisation it is, once read
     problem = models.CharField(max_length=300, default="")
+    refused_at = models.DateTimeField(null=True)  # since when Rupa refuses even a token that was made new
     credentials = SealedJSONField(null=True)  # client id and secret, tokens, webhook secret
     given_tokens = models.JSONField(
         default=list
@@ -71,6 +75,10 @@ class Connection(models.Model):
 
     def __str__(self) -> str:
         return f"{self.peer} of {self.practice.slug}"
+
+    @property
+    def sealed_for(self) -> uuid.UUID:
+        return self.practice_id
 
 
 class Practitioner(models.Model):
@@ -109,6 +117,17 @@ class Consent(models.Model):
         return self.finished_at is None and now - self.started_at < self.LIFE
 
 
+class PeerClock(models.Model):
+    """How far a peer's clock was ahead of ours at its last answer."""
+
+    peer = models.CharField(max_length=16, primary_key=True)
+    ahead_seconds = models.FloatField()
+    read_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"clock of {self.peer}"
+
+
 class CallCount(models.Model):
     """Calls to a peer's account by purpose and day: the meter behind the monthly forecast."""
 
@@ -124,3 +143,100 @@ class CallCount(models.Model):
 
     def __str__(self) -> str:
         return f"{self.account} {self.purpose} {self.day}"
+
+
+class Preparing(models.TextChoices):
+    TABLES = "tables"  # what is missing in Caspio is created
+    PATIENTS = "patients"  # both sides' patients are read
+    CATALOGUE = "catalogue"  # Rupa's catalogue is read and filed
+
+
+class Preparation(models.Model):
+    """How far one long step of setting a practice up is, and how it ended last."""
+
+    practice = models.ForeignKey(Practice, on_delete=models.CASCADE, related_name="preparations")
+    what = models.CharField(max_length=16, choices=Preparing.choices)
+    fingerprint = models.CharField(max_length=64, default="")  # of the settings that it was done for
+    doing = models.CharField(max_length=60, default="")  # what is counted
+    done = models.PositiveIntegerField(default=0)
+    total = models.PositiveIntegerField(null=True)
+    problem = models.CharField(max_length=500, default="")
+    asked_by = models.CharField(max_length=150, default="")
+    asked_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["practice", "what"], name="preparation_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.what} of {self.practice.slug}"
+
+
+class Area(models.TextChoices):
+    SETTINGS = "settings"  # what practice.toml says
+    PEOPLE = "people"  # who may do what
+
+
+class ConfigVersion(models.Model):
+    """One change of a practice's settings, from the console or the command line. It holds no secret in the clear.
+
+    Texts are in the form of practice.toml. Rows are only added: an undo is a version of its own.
+    """
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    practice = models.ForeignKey(Practice, on_delete=models.PROTECT, related_name="versions")
+    number = models.PositiveIntegerField()
+    area = models.CharField(max_length=8, choices=Area.choices, default=Area.SETTINGS)
+    made_at = models.DateTimeField(default=timezone.now)
+    actor_kind = models.CharField(max_length=10)  # person: in the console; operator: at the command line
+    actor_name = models.CharField(max_length=150, default="")
+    why = models.CharField(max_length=300, default="")
+    before = models.TextField(default="")  # "" where the practice began
+    after = models.TextField()
+    sentences = models.JSONField(default=list)  # the difference in plain words
+    sealed = SealedJSONField(null=True)  # secrets that it changed: {"before": {...}, "after": {...}}
+    undoes = models.ForeignKey("self", null=True, on_delete=models.PROTECT, related_name="undone_by")
+
+    class Meta:
+        ordering: ClassVar = ["practice", "-number"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["practice", "number"], name="config_version_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"version {self.number} of {self.practice.slug}"
+
+    @property
+    def title(self) -> str:
+        return f"Version {self.number}"
+
+    @property
+    def sealed_for(self) -> uuid.UUID:
+        return self.practice_id
+
+
+class DryRun(models.Model):
+    """What another field mapping would change, found out by reading the patients table with it. Writes nothing.
+
+    It holds keys of rows and names of fields, no patient data.
+    """
+
+    KEPT: ClassVar = timedelta(days=1)
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    practice = models.ForeignKey(Practice, on_delete=models.CASCADE, related_name="dry_runs")
+    base = models.PositiveIntegerField()  # the version of the settings that it is compared with
+    proposal = models.JSONField()  # the fields as proposed: ours = theirs
+    started_by = models.CharField(max_length=150)
+    started_at = models.DateTimeField(default=timezone.now)
+    finished_at = models.DateTimeField(null=True)
+    problem = models.CharField(max_length=300, default="")
+    read = models.PositiveIntegerField(default=0)  # rows so far
+    expected = models.PositiveIntegerField(default=0)  # rows that were there last time
+    counts = models.JSONField(default=dict)
+    rows = models.JSONField(default=list)  # [PK_ID, [parts that differ]], the first thousand
+
+    def __str__(self) -> str:
+        return f"dry run {self.pk}"

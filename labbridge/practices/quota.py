@@ -12,19 +12,22 @@ from zoneinfo import ZoneInfo
 
 from django.db import connection
 
+from labbridge.database.prepared import Prepared
+
 #: Of the allowed rate: how slow a refused account gets, and how much faster with each call let through.
 SLOWEST, GROWTH = 0.1, 0.02
 MAX_BURST = 5  #: caspio-api.md 3.1: "token bucket 5 req/s, burst 5"
 
 # The generic cell rate algorithm: `free_at` is when the bucket would be full again.
-_ACQUIRE = """
+_ACQUIRE = Prepared("""
 INSERT INTO practices_rate AS held (account, rate, free_at)
-VALUES (%(account)s, %(ceiling)s, clock_timestamp() + make_interval(secs => %(cost)s / %(ceiling)s))
+VALUES ($1, $2::float8, clock_timestamp() + make_interval(secs => $3::float8 / $2::float8))
 ON CONFLICT (account) DO UPDATE SET
-  rate = least(%(ceiling)s, held.rate + %(growth)s * %(ceiling)s),
-  free_at = greatest(held.free_at, clock_timestamp()) + make_interval(secs => %(cost)s / held.rate)
-RETURNING extract(epoch FROM free_at - clock_timestamp()) - %(burst)s / rate
-"""
+  rate = least($2::float8, held.rate + $4::float8 * $2::float8),
+  free_at = greatest(held.free_at, clock_timestamp()) + make_interval(secs => $3::float8 / held.rate)
+RETURNING extract(epoch FROM free_at - clock_timestamp()) - $5::float8 / rate
+""")
+_COUNT = Prepared("SELECT practices_count_calls($1, $2, $3::date, $4::bigint)")
 _SLOW_DOWN = """
 UPDATE practices_rate SET rate = greatest(rate / 2, %(slowest)s * %(ceiling)s),
   free_at = greatest(free_at, clock_timestamp() + make_interval(
@@ -42,21 +45,14 @@ class SharedLimiter:
         self.account, self.ceiling = account, rate
 
     @property
-    def _values(self) -> dict[str, str | float]:
-        burst = max(1.0, min(MAX_BURST, self.ceiling))
-        return {
-            "account": self.account,
-            "ceiling": self.ceiling,
-            "burst": burst,
-            "growth": GROWTH,
-            "slowest": SLOWEST,
-        }
+    def _burst(self) -> float:
+        return max(1.0, min(MAX_BURST, self.ceiling))
 
     def acquire(self, cost: int = 1) -> None:
         """Wait for our turn. Turns are handed out in the order of asking, across all processes."""
-        with connection.cursor() as cursor:
-            cursor.execute(_ACQUIRE, {**self._values, "cost": cost})
-            wait = float(cursor.fetchone()[0])
+        given = (self.ceiling, cost, GROWTH, self._burst)
+        ((answer,),) = _ACQUIRE.rows([self.account, *map(str, given)])
+        wait = float(answer or 0)
         if wait > 0:
             time.sleep(wait)
 
@@ -64,7 +60,13 @@ class SharedLimiter:
         """The peer refused for speed: half the rate for everybody, after a pause."""
         pause = min(retry_after if retry_after is not None else 1.0, self.MAX_PAUSE)
         with connection.cursor() as cursor:
-            cursor.execute(_SLOW_DOWN, {**self._values, "pause": pause})
+            cursor.execute(
+                _SLOW_DOWN,
+                {
+                    "account": self.account, "ceiling": self.ceiling, "burst": self._burst, "slowest": SLOWEST,
+                    "pause": pause,
+                },
+            )  # fmt: skip
 
     def speed_up(self) -> None:
         """Growth is part of `acquire`, which saves a statement per call."""
@@ -78,7 +80,4 @@ class SharedMeter:
 
     def count(self, purpose: str, calls: int = 1) -> None:
         today = datetime.now(self.zone).date()
-        with connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT practices_count_calls(%s, %s, %s, %s)", [self.account, purpose, today, calls]
-            )
+        _COUNT.rows([self.account, purpose, today.isoformat(), str(calls)])

@@ -9,11 +9,12 @@ from datetime import date, datetime, time
 import structlog
 from django.db import transaction
 
+from labbridge.database.deadlocks import outliving_deadlocks
 from labbridge.handlers.orders import take_snapshot
 from labbridge.mirror.merge import Contradiction
 from labbridge.mirror.models import KEY
 from labbridge.peers.rupa.types import OrderSnapshot
-from labbridge.practices.clients import NotConnected, rupa, rupa_connections
+from labbridge.practices.clients import NotConnected, lab, rupa_connections, why_not_connected
 from labbridge.practices.models import Practice
 
 log = structlog.get_logger()
@@ -40,14 +41,12 @@ def pull_orders(
     """
     connections = rupa_connections(practice)
     if not connections:
-        raise NotConnected(
-            f"The practice {practice.slug} is not connected to Rupa: run `labbridge rupa connect`."
-        )
+        raise NotConnected(why_not_connected(practice))
     start = datetime.combine(since, time.min, tzinfo=practice.zone) if since else None
     counts: Counter[str] = Counter(read=0, changed=0, unchanged=0, older=0)
     seen: set[str] = set()
     for connection in connections:
-        with rupa(connection, "sync") as client:
+        with lab(connection, "sync") as client:
             for page in client.order_pages():
                 as_of = client.now()
                 for snapshot in page:
@@ -72,12 +71,16 @@ def _take(
     if start is not None and newest is not None and newest < start:
         counts["older"] += 1
         return
+
+    @transaction.atomic
+    def take() -> str:
+        order = take_snapshot(practice, snapshot, as_of)
+        if dry_run:
+            transaction.set_rollback(True)
+        return "unchanged" if order.revision == order.filed_revision else "changed"
+
     try:
-        with transaction.atomic():
-            order = take_snapshot(practice, snapshot, as_of)
-            counts["unchanged" if order.revision == order.filed_revision else "changed"] += 1
-            if dry_run:
-                transaction.set_rollback(True)
+        counts[outliving_deadlocks(take)] += 1
     except Contradiction as contradiction:  # this order is left as it is; the others are taken
         log.warning("reconcile.contradiction", practice=practice.slug, reason=str(contradiction))
         counts["contradicted"] += 1

@@ -8,13 +8,23 @@ import orjson
 from django.db import models
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from labbridge.trust.keys import keyring
+from labbridge.trust import envelope
+from labbridge.trust.keys import CannotOpen
+
+
+class ContentRemoved(CannotOpen):
+    """The value was emptied by retention or erasure. Its row stays."""
 
 
 class Sealed(bytes):
     """Bytes as they lie in the database."""
 
     __slots__ = ()
+
+
+def place(table: str, column: str, key: object) -> bytes:
+    """Where a sealed value lies; it opens nowhere else."""
+    return f"{table}.{column}:{key}".encode()
 
 
 class _Opened:
@@ -32,7 +42,9 @@ class _Opened:
             instance.refresh_from_db(fields=[self.field.attname])
         value = instance.__dict__[self.field.attname]
         if isinstance(value, Sealed):
-            value = self.field.unpack(keyring().open(value, self.field.place(instance)))
+            if not value:
+                raise ContentRemoved("This content was removed, as the practice's retention policy says.")
+            value = self.field.unpack(envelope.open_value(value, self.field.place(instance)))
             instance.__dict__[self.field.attname] = value
         return value
 
@@ -41,7 +53,11 @@ class _Opened:
 
 
 class SealedField(models.BinaryField):  # type: ignore[type-arg]  # Django's class takes no arguments at run time
-    """Bytes. The row's key must be known before the first save, so such models use a UUID key."""
+    """Bytes. The row's key must be known before the first save, so such models use a UUID key.
+
+    A model's `sealed_for` names whose data key seals its values: a chart's, a patient's or a practice's id. None, or
+    no such attribute: the deployment's own key.
+    """
 
     def contribute_to_class(self, cls: type[models.Model], name: str, private_only: bool = False) -> None:
         super().contribute_to_class(cls, name, private_only)
@@ -50,7 +66,7 @@ class SealedField(models.BinaryField):  # type: ignore[type-arg]  # Django's cla
     def place(self, instance: models.Model) -> bytes:
         if instance.pk is None:
             raise ValueError(f"{instance._meta.label} needs its key before {self.name} can be sealed")
-        return f"{instance._meta.db_table}.{self.column}:{instance.pk}".encode()
+        return place(instance._meta.db_table, str(self.column), instance.pk)
 
     def pack(self, value: Any) -> bytes:
         return bytes(value)
@@ -65,7 +81,8 @@ class SealedField(models.BinaryField):  # type: ignore[type-arg]  # Django's cla
         value = model_instance.__dict__.get(self.attname)
         if value is None or isinstance(value, Sealed):
             return value
-        return Sealed(keyring().seal(self.pack(value), self.place(model_instance)))
+        owner = getattr(model_instance, "sealed_for", None)
+        return Sealed(envelope.seal(self.pack(value), self.place(model_instance), owner))
 
     def get_db_prep_value(self, value: Any, connection: BaseDatabaseWrapper, prepared: bool = False) -> Any:
         if value is not None and not isinstance(value, Sealed):

@@ -8,26 +8,29 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Callable
+from datetime import datetime
 from typing import Protocol
 
 import structlog
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
-from django.db import DatabaseError, InterfaceError, OperationalError, connection
+from django.db import DatabaseError, InterfaceError
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
 from labbridge.database import DatabaseProblem
+from labbridge.engine import tally
 from labbridge.engine.bell import ring
 from labbridge.engine.metrics import DELIVERIES
 from labbridge.handlers.jobs import handle_event
-from labbridge.inbox.models import Event
+from labbridge.inbox.arrivals import Arrival, record
 from labbridge.peers.errors import Unreadable
 from labbridge.peers.rupa import signature
 from labbridge.peers.rupa.events import EventEnvelope
 from labbridge.practices.models import Connection, Practice
 from labbridge.settings import MAX_WEBHOOK_BYTES
+from labbridge.trust.ids import new_id
 from labbridge.webhooks import caspio
 
 log = structlog.get_logger()
@@ -70,21 +73,22 @@ def caspio_practice(request: HttpRequest, slug: str) -> HttpResponse:
 
 def rupa_status(stream: Readable, length: str | None, header: str | None) -> int:
     """The status that answers one delivery of Rupa's, given its body, its declared length and its signature."""
-    return _status("rupa", lambda: _receive_rupa(_body(stream, length), header))
+    return _status("rupa", lambda: _record(rupa_arrival(_body(stream, length), header)))
 
 
-def _status(peer: str, receive: Callable[[], str]) -> int:
+def _status(peer: str, receive: Callable[[], object]) -> int:
     try:
-        outcome = receive()
+        receive()
     except Refused as refused:
         DELIVERIES.labels(peer, refused.reason).inc()
+        if refused.status == UNTRUSTED:
+            tally.note(f"refused:{peer}")
         log.warning("webhooks.refused", peer=peer, reason=refused.reason, status=refused.status)
         return refused.status
     except (DatabaseError, InterfaceError, DatabaseProblem) as error:
         DELIVERIES.labels(peer, "not_stored").inc()
         log.error("webhooks.not_stored", peer=peer, exception_type=type(error).__name__)  # noqa: TRY400  # no traceback: it may quote data
         return NOT_STORED
-    DELIVERIES.labels(peer, outcome).inc()
     return OK
 
 
@@ -101,7 +105,8 @@ def _body(stream: Readable, length: str | None) -> bytes:
     return body
 
 
-def _receive_rupa(body: bytes, header: str | None) -> str:
+def rupa_arrival(body: bytes, header: str | None) -> Arrival:
+    """The event that a delivery carries, once it is known to be Rupa's. Raises Refused."""
     secrets = settings.DEPLOYMENT.rupa_webhook_signing_secret
     try:
         signature.verify(body, header, secrets, now=time.time())
@@ -112,15 +117,13 @@ def _receive_rupa(body: bytes, header: str | None) -> str:
     except Unreadable:
         raise Refused(UNREADABLE, "unreadable") from None
     noun = envelope.object_type or "event"
-    return _record(
-        Event(
-            peer="rupa",
-            external_id=envelope.id,
-            type=_text(envelope.type, 100),
-            subject=_text(f"{noun}:{envelope.object_id or envelope.id}", 255),
-            body=body,
-            occurred_at=envelope.created_at,
-        )
+    return _arrival(
+        "rupa",
+        envelope.id,
+        type=envelope.type,
+        subject=f"{noun}:{envelope.object_id or envelope.id}",
+        body=body,
+        occurred_at=envelope.created_at,
     )
 
 
@@ -144,14 +147,14 @@ def _receive_caspio(request: HttpRequest, slug: str) -> str:
         )
         raise Refused(UNTRUSTED, "secret") from None
     return _record(
-        Event(
-            peer="caspio",
-            external_id=f"{slug}:{delivery.message_id}",
-            type=_text(delivery.type, 100),
-            subject=_text(delivery.subject, 255),
-            practice=practice,
+        _arrival(
+            "caspio",
+            f"{slug}:{delivery.message_id}",
+            type=delivery.type,
+            subject=delivery.subject,
             body=delivery.body,
             occurred_at=delivery.occurred_at,
+            practice=practice,
         )
     )
 
@@ -161,23 +164,42 @@ def _text(value: str, length: int) -> str:
     return "".join(letter if letter.isprintable() else "?" for letter in value[:length])
 
 
-def _record(event: Event) -> str:
+def _arrival(
+    peer: str,
+    external_id: str,
+    *,
+    type: str,  # noqa: A002  # the column's name
+    subject: str,
+    body: bytes,
+    occurred_at: datetime | None,
+    practice: Practice | None = None,
+) -> Arrival:
+    key, subject = new_id(), _text(subject, 255)
+    return Arrival(
+        id=key,
+        peer=peer,
+        external_id=external_id,
+        type=_text(type, 100),
+        subject=subject,
+        practice_id=None if practice is None else practice.pk,
+        body=body,
+        occurred_at=occurred_at,
+        job=handle_event.deferral(lock=f"{peer}:{subject}", event_id=str(key)),
+    )
+
+
+def _record(arrival: Arrival) -> str:
     """Event and job: both or neither, and on disk before the answer."""
-    event_id, is_new = _stored(event)
-    ring()
-    log.info("inbox.recorded" if is_new else "inbox.repeated", peer=event.peer, event_id=str(event_id),
-             event_type=event.type)  # fmt: skip
-    return "recorded" if is_new else "repeated"
+    event_id, is_new = record(arrival)
+    if is_new:
+        ring()
+    return tell(arrival.peer, event_id, arrival.type, is_new=is_new)
 
 
-def _stored(event: Event) -> tuple[uuid.UUID, bool]:
-    job = handle_event.deferral(lock=f"{event.peer}:{event.subject}", event_id=str(event.pk))
-    try:
-        return Event.objects.record(event, job)
-    except (OperationalError, InterfaceError):
-        if connection.in_atomic_block:
-            raise
-        # This thread's connection was lost since its last use, which nothing has tested: that would cost each
-        # delivery a round trip. Storing twice is harmless.
-        connection.close()
-        return Event.objects.record(event, job)
+def tell(peer: str, event_id: uuid.UUID, event_type: str, *, is_new: bool) -> str:
+    """Log and count an event that is on disk; answers the word for what became of the delivery."""
+    outcome = "recorded" if is_new else "repeated"
+    event = "inbox.recorded" if is_new else "inbox.repeated"
+    log.info(event, peer=peer, event_id=str(event_id), event_type=event_type)
+    DELIVERIES.labels(peer, outcome).inc()
+    return outcome

@@ -16,6 +16,7 @@ from labbridge.accounts import middleware
 from labbridge.accounts.models import Membership
 from labbridge.accounts.roles import Role
 from labbridge.practices.models import Practice
+from labbridge.trust.models import AuditEntry
 from tests.people import PASSWORD, member, sign_in, somebody
 
 pytestmark = pytest.mark.django_db
@@ -230,6 +231,19 @@ def test_a_deactivated_person_is_out_at_once(client: Client, ada: User) -> None:
     assert client.get("/").status_code == 302
 
 
+def test_who_proves_again_is_recorded_and_so_is_who_fails_to(
+    client: Client, ada: User, code_for: Callable[..., str]
+) -> None:
+    _password(client)
+    _enrol(client, code_for)
+    for password in ("not hers", PASSWORD):
+        client.post("/accounts/confirm", {"password": password})
+    entries = AuditEntry.objects.filter(action="session.step_up").order_by("pk")
+    assert [(one.outcome, one.actor_name) for one in entries] == [
+        ("refused", ada.get_username()), ("done", ada.get_username()),
+    ]  # fmt: skip
+
+
 def test_the_last_second_step_cannot_be_removed(
     client: Client, ada: User, code_for: Callable[..., str]
 ) -> None:
@@ -237,7 +251,7 @@ def test_the_last_second_step_cannot_be_removed(
     _enrol(client, code_for)
     answer = client.post("/accounts/app/remove")
     assert answer.status_code == 200
-    assert "cannot deactivate" in answer.content.decode()
+    assert "It is your only second step, so it stays." in answer.content.decode()
     assert Authenticator.objects.filter(type="totp").exists()
 
 
@@ -272,7 +286,7 @@ def test_new_passwords_are_argon2(settings: Any) -> None:
     assert somebody().password.startswith("argon2$argon2id$")
 
 
-def test_who_belongs_nowhere_is_told_whom_to_ask(client: Client) -> None:
+def test_who_belongs_nowhere_is_told_whom_to_ask(client: Client, willow: Practice) -> None:
     sign_in(client, somebody())
     answer = client.get("/")
     assert answer.status_code == 403

@@ -10,17 +10,30 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 import httpx2
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Locator, Page, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    Locator,
+    Page,
+    Response,
+    expect,
+    sync_playwright,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
 SCREENS = ROOT / "screens"  # git ignores it
+PICTURES = bool(os.environ.get("SCREENS"))  # a picture costs half a second: `make test` takes none
 WIDTHS = {390: 844, 1440: 900}
+SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+OURS = ("LABBRIDGE_", "DJANGO_", "CASPIO_")
+AXE = resources.files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="utf-8")
 QUIET = (
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
     *("--disable-background-networking", "--disable-component-update"),
@@ -34,7 +47,7 @@ class Demo:
         self.folder = folder
         known = json.loads((folder / "demo.json").read_text())
         self.user, self.password = "ada@willow.example", known["secrets"]["sign_in"]
-        self.cookies: list[Any] = []  # of the first session that went through both steps
+        self.cookies: dict[str, list[Any]] = {}  # by user: of the first session that went through both steps
         self.console, self.caspio, self.rupa = (
             f"http://127.0.0.1:{known['ports'][name]}" for name in ("web", "caspio", "rupa")
         )
@@ -42,16 +55,35 @@ class Demo:
     def state(self) -> dict[str, Any]:
         return dict(httpx2.get(f"{self.rupa}/_sim/state").json())
 
+    def person(self, role: str) -> str:
+        """Who has that role at the demo's practice."""
+        return self.user if role == "owner" else f"{role.replace(' ', '-')}@willow.example"
 
-@pytest.fixture(scope="module")
+    def keep(self, page: Page, user: str) -> None:
+        """This window's session, for the tests that come after."""
+        self.cookies[user] = [one for one in page.context.cookies() if one["name"] == "sessionid"]
+
+    def command(self, *words: str) -> Any:
+        """What `labbridge WORDS --json` says beside the demo."""
+        clean = {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
+        done = subprocess.run(
+            ["sh", "-c", '. "$1/env"; shift; exec "$@"', "sh", self.folder, sys.executable, "-m", "labbridge.cli",
+             *words, "--json"],
+            cwd=ROOT, env=clean, capture_output=True, text=True, check=True,
+        )  # fmt: skip
+        return json.loads(done.stdout)
+
+
+@pytest.fixture(scope="session")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    """One for all browser tests, with its day played: starting it takes longer than most of them."""
     folder = tmp_path_factory.mktemp("demo")
-    command = [sys.executable, "-m", "labbridge.cli", "demo", "--no-traffic", "--data-dir", str(folder)]
+    command = [sys.executable, "-m", "labbridge.cli", "demo", "--pause", "0", "--data-dir", str(folder)]
     shown = folder.with_suffix(".out")
     with shown.open("wb") as out:
         process = subprocess.Popen(command, cwd=ROOT, stdout=out, stderr=out, stdin=subprocess.DEVNULL)
     try:
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + 300  # on a machine that others use as well
         while "Ctrl-C stops everything" not in shown.read_text():
             assert process.poll() is None, shown.read_text()
             assert time.monotonic() < deadline, shown.read_text()
@@ -131,13 +163,89 @@ def page(context: BrowserContext, watch: Watch) -> Page:
     return context.new_page()
 
 
+def sign_in(page: Page, demo: Demo, role: str = "owner") -> None:
+    """Password and code once; then as one session, since a code works once and the next is half a minute away."""
+    user = demo.person(role)
+    if user not in demo.cookies:
+        page.goto(f"{demo.console}/sign-in")
+        enter(page, user, demo.password)
+        enter_code(page)
+        demo.keep(page, user)
+    page.context.add_cookies(demo.cookies[user])
+    page.goto(f"{demo.console}/")
+
+
+def enter(page: Page, user: str, password: str) -> None:
+    page.get_by_label("User name").fill(user)
+    page.get_by_label("Password").fill(password)
+    page.get_by_role("button", name="Sign in", exact=True).click()
+
+
+def enter_code(page: Page) -> None:
+    """The demo shows the code that the phone would show."""
+    page.get_by_label("Code").fill(page.locator(".demo code").inner_text())
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("heading", name="Second step")).to_have_count(0)
+
+
+def assert_accessible(page: Page) -> None:
+    """axe finds nothing, by its rules for WCAG 2.2 AA and by its best practices."""
+    if not page.evaluate("'axe' in window"):
+        page.evaluate(AXE)
+    found = page.evaluate("axe.run({resultTypes: ['violations']})")["violations"]
+    told = [(one["id"], one["help"], [node["html"][:200] for node in one["nodes"]]) for one in found]
+    assert told == [], f"at {urlsplit(page.url).path}"
+
+
 def shoot(page: Page, name: str) -> None:
-    """Keep a picture for the eye, and see that nothing is wider than the window."""
+    """See that nothing is wider than the window; `make screens` keeps a picture for the eye too."""
+    page.wait_for_load_state()  # a page without its style sheet is as wide as it likes
     width = (page.viewport_size or {"width": 0})["width"]
-    SCREENS.mkdir(exist_ok=True)
-    page.screenshot(path=SCREENS / f"{name}-{width}.png", full_page=True)
+    if PICTURES:
+        SCREENS.mkdir(exist_ok=True)
+        for scheme in reversed(SCHEMES):
+            page.emulate_media(color_scheme=scheme)
+            page.screenshot(path=SCREENS / f"{name}-{width}-{scheme}.png", full_page=True)
     content = page.evaluate("document.documentElement.scrollWidth")
     assert content <= width, f"{name} is {content} px wide in a window of {width} px"
+
+
+def look(page: Page, name: str) -> None:
+    """Of a page of the console: a picture as it is, and axe."""
+    shoot(page, name)
+    assert_accessible(page)
+
+
+def look_all_over(page: Page, name: str) -> None:
+    """Pictures at both widths in both schemes; axe once at each width and once in each scheme.
+
+    Without pictures one of the two has to do, each for every other screen: axe takes most of the walk's time.
+    """
+    turn = sum(name.encode()) % len(WIDTHS)
+    for width, height in WIDTHS.items() if PICTURES else [list(WIDTHS.items())[turn]]:
+        page.set_viewport_size({"width": width, "height": height})
+        shoot(page, name)
+        page.emulate_media(color_scheme="dark" if width == min(WIDTHS) else "light")
+        assert_accessible(page)
+
+
+def goto(page: Page, demo: Demo, address: str) -> Response:
+    """Open a page of the console; where the session is to be proved anew, as before a grave act, prove it."""
+    answer = page.goto(demo.console + address)
+    if "/accounts/confirm" in page.url and "/accounts/confirm" not in address:
+        prove(page, demo)
+        answer = page.goto(demo.console + address)
+    assert answer
+    return answer
+
+
+def prove(page: Page, demo: Demo) -> None:
+    """Good for five minutes of grave acts."""
+    if "/accounts/confirm" not in page.url:
+        page.goto(f"{demo.console}/accounts/confirm")
+    page.get_by_label("Password").fill(demo.password)
+    page.get_by_role("button", name="Confirm").click()
+    expect(page.get_by_role("heading", name="Confirm that it is you")).to_have_count(0)
 
 
 def reload_until(page: Page, awaited: Locator, seconds: float = 30) -> None:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import os
-import subprocess
-import sys
 import time
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -13,7 +10,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
-from .conftest import ROOT, Demo, Watch, shoot
+from .conftest import Demo, Watch, enter, look, shoot
 
 pytestmark = pytest.mark.browser
 
@@ -37,13 +34,8 @@ def newcomer(demo: Demo, page: Page) -> tuple[str, str]:
     """Somebody new: user name and password, as the administrator hands them over."""
     assert page.viewport_size
     name = f"new{page.viewport_size['width']}-{os.urandom(3).hex()}@willow.example"
-    clean = {key: value for key, value in os.environ.items() if not key.startswith(("LABBRIDGE_", "DJANGO_"))}
-    done = subprocess.run(
-        ["sh", "-c", '. "$1/env"; shift; exec "$@"', "sh", demo.folder, sys.executable, "-m", "labbridge.cli",
-         "user", "add", name, "--role", "front-desk", "--generate", "--json"],
-        cwd=ROOT, env=clean, capture_output=True, text=True, check=True,
-    )  # fmt: skip
-    return name, json.loads(done.stdout)["password"]
+    added = demo.command("user", "add", name, "--role", "front-desk", "--generate")
+    return name, added["password"]
 
 
 def local(demo: Demo) -> str:
@@ -51,30 +43,24 @@ def local(demo: Demo) -> str:
     return f"http://localhost:{urlsplit(demo.console).port}"
 
 
-def enter(page: Page, name: str, password: str) -> None:
-    page.get_by_label("User name").fill(name)
-    page.get_by_label("Password").fill(password)
-    page.get_by_role("button", name="Sign in", exact=True).click()
-
-
 def test_an_authenticator_app_at_the_first_sign_in(page: Page, demo: Demo, newcomer: tuple[str, str]) -> None:
     page.goto(f"{demo.console}/?seen=1")
     enter(page, *newcomer)
     expect(page.get_by_role("heading", name="Set up your second step")).to_be_visible()
-    shoot(page, "second-step-choice")
+    look(page, "second-step-choice")
     page.get_by_role("link", name="Use an authenticator app").click()
     page.get_by_text("No camera?").click()
-    shoot(page, "second-step-app")
+    look(page, "second-step-app")
     assert page.locator(".qr svg").bounding_box()["width"] > 150  # type: ignore[index]  # it is visible
     page.get_by_label("Code", exact=True).fill(totp(page.locator("code.key").inner_text()))
     page.get_by_role("button", name="Finish").click()
     expect(page.locator(".codes li")).to_have_count(10)
-    shoot(page, "second-step-recovery")
+    look(page, "second-step-recovery")
     page.get_by_role("link", name="I have kept them").click()
     expect(page).to_have_url(f"{demo.console}/?seen=1")
     page.get_by_role("link", name=newcomer[0]).click()
     expect(page.get_by_role("heading", name="Your sign-in")).to_be_visible()
-    shoot(page, "your-sign-in")
+    look(page, "your-sign-in")
 
 
 def test_a_passkey_alone_signs_in(
@@ -91,19 +77,19 @@ def test_a_passkey_alone_signs_in(
     enter(page, *newcomer)
     page.get_by_role("link", name="Use a passkey").click()
     page.get_by_label("Sign in with this key alone").check()
-    shoot(page, "second-step-passkey")
+    look(page, "second-step-passkey")
     page.get_by_role("button", name="Continue with the key").click()
     page.get_by_role("link", name="I have kept them").click()
-    expect(page.get_by_role("heading", name="Lab day")).to_be_visible()
+    expect(page.get_by_role("heading", name="Today")).to_be_visible()
     page.get_by_role("button", name="Sign out").click()
-    shoot(page, "sign-in-with-passkey")
+    look(page, "sign-in-with-passkey")
     page.get_by_role("button", name="Sign in with a passkey").click()
-    expect(page.get_by_role("heading", name="Lab day")).to_be_visible()
+    expect(page.get_by_role("heading", name="Today")).to_be_visible()
 
     page.get_by_role("button", name="Sign out").click()
     enter(page, *newcomer)  # and as the second step after the password
     page.get_by_role("button", name="Use a passkey or security key").click()
-    expect(page.get_by_role("heading", name="Lab day")).to_be_visible()
+    expect(page.get_by_role("heading", name="Today")).to_be_visible()
 
 
 def test_the_practices_directory_signs_in(page: Page, demo: Demo) -> None:
@@ -113,10 +99,10 @@ def test_the_practices_directory_signs_in(page: Page, demo: Demo) -> None:
     page.get_by_label("Email").fill(demo.user)
     page.get_by_label("Password").fill(demo.password)
     page.get_by_role("button", name="Sign in").click()
-    expect(page.get_by_role("heading", name="Lab day")).to_be_visible()
+    expect(page.get_by_role("heading", name="Today")).to_be_visible()
     page.get_by_role("button", name="Sign out").click()
     page.get_by_role("link", name="Sign in with Willow").click()  # signed in there already: no form again
-    expect(page.get_by_role("heading", name="Lab day")).to_be_visible()
+    expect(page.get_by_role("heading", name="Today")).to_be_visible()
 
 
 def test_the_panel_of_app_connections(page: Page, demo: Demo) -> None:

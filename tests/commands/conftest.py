@@ -5,29 +5,12 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-from typer.testing import CliRunner
-
-from labbridge.cli import app
 
 ROOT = Path(__file__).resolve().parents[2]
-
-
-@pytest.fixture
-def labbridge() -> Callable[..., Any]:
-    def run(*arguments: str, answer: str | None = None) -> Any:
-        """The result of one command; an exception that would have been a traceback fails the test."""
-        done = CliRunner().invoke(app, list(arguments), input=answer)
-        if done.exception is not None and not isinstance(done.exception, SystemExit):
-            raise done.exception
-        assert "Traceback" not in done.output
-        return done
-
-    return run
 
 
 class Place:

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import json
-import threading
-import time
 
 import pytest
-from django.db import connection
 
 from labbridge.inbox.models import Event, EventState
 from labbridge.practices.models import Practice
@@ -81,23 +78,45 @@ def test_replay_one_or_all_of_a_state(labbridge, run_jobs):
     assert Event.objects.filter(state="handled").count() == 3
 
 
-def test_listen_shows_what_arrives_and_what_becomes_of_it(labbridge):
+def test_listen_shows_what_arrives_and_what_becomes_of_it(labbridge, monkeypatch):
     event(0, state="handled")
     old = event(1, state="waiting")
+    looks: list[float] = []
 
-    def happen() -> None:
-        time.sleep(0.3)
+    def between_two_looks(seconds: float) -> None:
+        looks.append(seconds)
+        if len(looks) > 1:
+            raise KeyboardInterrupt
         event(2)
         old.settle(EventState.HANDLED)
-        connection.close()
 
-    thread = threading.Thread(target=happen)
-    thread.start()
-    done = labbridge("listen", "--json", "--seconds", "2")
-    thread.join()
+    monkeypatch.setattr("labbridge.commands.events.time.sleep", between_two_looks)
+    done = labbridge("listen", "--json")
     assert done.exit_code == 0
     seen = {(one["external_id"], one["state"]) for one in map(json.loads, done.stdout.splitlines())}
     assert seen == {("evt_2", "received"), ("evt_1", "handled")}
+
+
+def test_listen_ends_by_itself_when_asked(labbridge):
+    done = labbridge("listen", "--seconds", "0.1")
+    assert (done.exit_code, done.stdout) == (0, "")
+
+
+def test_listen_reads_whole_only_what_changed(labbridge):
+    from labbridge.commands.events import _Watch
+
+    for number in range(5):
+        event(number)
+    watch = _Watch()
+    assert list(watch.changed()) == []
+    new = event(7)
+    assert list(watch.changed()) == [new]
+    assert list(watch.changed()) == []
+    new.settle(EventState.HANDLED)
+    assert [(one.pk, one.state) for one in watch.changed()] == [(new.pk, "handled")]
+    quick = event(8, state="handled")
+    assert list(watch.changed()) == [quick], "handled before anybody could look"
+    assert list(watch.changed()) == []
 
 
 def test_listen_ends_well_when_a_person_ends_it(labbridge, monkeypatch):

@@ -10,10 +10,12 @@ from pathlib import Path
 
 import pytest
 from django.db import connection
+from django.utils import timezone
 
 from labbridge.inbox.models import Event
 from labbridge.mirror.models import Order
 from labbridge.practices.models import Connection, Consent, Practice
+from tests.analytics.conftest import put
 from tests.practices.test_consent import agree
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -116,7 +118,7 @@ def test_provision_tells_makes_and_repeats(labbridge, file, caspio_sim):
     assert "would listen to table.recordInsert of Patients" in told
     assert "Lab_Orders" not in caspio_sim.tables()
     shown = json.loads(labbridge("provision", "--json").stdout)
-    assert (shown["tables"], shown["webhooks"], shown["problems"]) == (9, 7, 0)
+    assert (shown["tables"], shown["webhooks"], shown["problems"]) == (11, 7, 0)
     assert "Lab_Orders" in shown["created"]["tables"]
     assert labbridge("provision").stdout == "Everything is there.\n"
 
@@ -298,6 +300,19 @@ def test_sync_catalog_writes_only_what_changed(labbridge, practice, rupa_sim, ca
     caspio_sim.forget_requests()
     again = json.loads(labbridge("sync", "catalog", "--json").stdout)
     assert (again["tests_changed"], again["unchanged"]) == (0, rows)
+    assert caspio_sim.requests() == []
+
+
+def test_sync_summaries_files_now_and_only_what_changed(labbridge, practice, caspio_sim):
+    at = timezone.now()
+    put(practice, 1, [("labts_0", None)], submitted_at=at, paid_at=at)
+    tried = json.loads(labbridge("sync", "summaries", "--dry-run", "--json").stdout)
+    assert tried == {"rows_to_write": 4}
+    assert not caspio_sim.tables()["Lab_Analytics_Monthly"]
+    assert json.loads(labbridge("sync", "summaries", "--json").stdout)["inserted"] == 4
+    caspio_sim.forget_requests()
+    assert json.loads(labbridge("sync", "summaries", "--json").stdout) == {"unchanged": 4}
+    assert json.loads(labbridge("sync", "summaries", "--dry-run", "--json").stdout) == {"rows_to_write": 0}
     assert caspio_sim.requests() == []
 
 

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import socket
+import subprocess
+import sys
 import time
 
 import httpx2
 import pytest
 
-from tests.world import free_port, wait_for
+from tests.conftest import signature
+from tests.world import SIGNING_SECRET, free_port, wait_for
 
 
 def test_a_command_ended_by_sigterm_stops_the_embedded_server(typed):
@@ -73,10 +77,7 @@ def port() -> int:
 
 
 def up(port: int) -> bool:
-    try:
-        return httpx2.get(f"http://127.0.0.1:{port}/readyz", timeout=5).status_code == 200
-    except httpx2.TransportError:
-        return False
+    return _ready(f"http://127.0.0.1:{port}")
 
 
 def test_serve_is_ready_logs_json_and_ends_when_asked(typed, port):
@@ -109,6 +110,80 @@ def test_web_alone_ends_when_asked_and_is_not_ready_without_a_worker(typed, port
     assert process.returncode == 0, err
 
 
+@pytest.mark.parametrize(
+    ("proxies", "proto", "secure"), [("", "https", True), ("", "http", False), ("0", "https", False)]
+)
+def test_behind_a_proxy_that_ends_tls(typed, port, proxies, proto, secure):
+    """What the web server itself hands on of a proxy's word, which Django's test client cannot show."""
+    settings = {"LABBRIDGE_BIND": f"127.0.0.1:{port}", "LABBRIDGE_PUBLIC_URL": "https://labs.example"}
+    process = typed.begin("web", **settings, **({"LABBRIDGE_TRUSTED_PROXIES": proxies} if proxies else {}))
+    told = {"Host": "labs.example", "X-Forwarded-Proto": proto, "X-Forwarded-For": "203.0.113.7"}
+    try:
+        wait_for(lambda: _answers(port), "the web server up")
+        page = httpx2.get(f"http://127.0.0.1:{port}/order/return/none", headers=told)
+        assert ("Strict-Transport-Security" in page.headers) is secure
+        sign_in = httpx2.get(f"http://127.0.0.1:{port}/start/owner", headers=told)
+        given = sign_in.headers.get_list("set-cookie")
+        assert given
+        for cookie in given:  # the prefix makes browsers insist on all of it
+            assert cookie.startswith("__Host-")
+            assert "secure" in cookie.lower()
+            assert "path=/" in cookie.lower()
+            assert "domain=" not in cookie.lower()
+        metrics = f"http://127.0.0.1:{port}/metrics"
+        assert httpx2.get(metrics).status_code == 200
+        assert (
+            httpx2.get(metrics, headers=told).status_code == 403
+        )  # the proxy's own address is near, its asker is not
+    finally:
+        process.send_signal(signal.SIGTERM)
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 0, err
+
+
+@pytest.mark.parametrize(
+    ("bind", "reached"),
+    [("localhost", ["127.0.0.1"]), ("[::1]", ["[::1]"]), ("0.0.0.0", ["127.0.0.1"])],
+)
+def test_every_way_to_say_where_to_listen(typed, port, bind, reached):
+    """A name may stand for two addresses: each is served, deliveries too, and all end in order."""
+    if bind == "[::1]" and not _has("::1"):
+        pytest.skip("no IPv6 on this machine")
+    if bind == "localhost":
+        found = {where[0] for *_, where in socket.getaddrinfo("localhost", port, type=socket.SOCK_STREAM)}
+        reached = [f"[{host}]" if ":" in host else host for host in sorted(found) if _has(host)]
+    process = typed.begin("serve", LABBRIDGE_BIND=f"{bind}:{port}", LABBRIDGE_ALLOWED_HOSTS="127.0.0.1,[::1]",
+                          LABBRIDGE_RUPA_WEBHOOK_SIGNING_SECRET=SIGNING_SECRET)  # fmt: skip
+    try:
+        for number, host in enumerate(reached):
+            url = f"http://{host}:{port}"
+            wait_for(lambda url=url: _ready(url), f"{url} ready")
+            body = json.dumps({"id": f"evt_{number}", "type": "order.updated"}).encode()
+            headers = {"Rupa-Signature": signature(body, SIGNING_SECRET)}
+            assert httpx2.post(f"{url}/webhooks/rupa", content=body, headers=headers).status_code == 200
+    finally:
+        process.send_signal(signal.SIGTERM)
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 0, err
+    assert f"http://{bind}:{port}" in err
+
+
+def _has(host: str) -> bool:
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as tried:
+        try:
+            tried.bind((host, 0))
+        except OSError:
+            return False
+        return True
+
+
+def _ready(url: str) -> bool:
+    try:
+        return httpx2.get(f"{url}/readyz", timeout=5).status_code == 200
+    except httpx2.TransportError:
+        return False
+
+
 def _answers(port: int) -> bool:
     try:
         return httpx2.get(f"http://127.0.0.1:{port}/healthz", timeout=5).status_code == 200
@@ -116,10 +191,13 @@ def _answers(port: int) -> bool:
         return False
 
 
-def test_a_worker_alone_ends_when_asked(typed):
-    process = typed.begin("worker", "--concurrency", "1")
+@pytest.mark.parametrize("how", [(), ("--concurrency", "1")])
+def test_a_worker_alone_ends_when_asked(typed, how):
+    """As deploy/ starts it, too: without an option."""
+    process = typed.begin("worker", *how)
     wait_for(typed.database_runs, "the database up")
     time.sleep(2.0)
+    assert process.poll() is None, process.communicate()
     process.send_signal(signal.SIGTERM)
     _, err = process.communicate(timeout=60)
     assert process.returncode in {0, 128 + signal.SIGTERM}, err
@@ -135,6 +213,18 @@ def test_an_address_in_use_is_a_sentence(typed):
     assert done.returncode == 2
     assert f"127.0.0.1:{port} cannot be used" in done.stderr
     assert "LABBRIDGE_BIND" in done.stderr
+
+
+def test_what_the_first_visitor_would_wait_for_is_loaded(tmp_path):
+    """In a process of its own: here every screen is known already."""
+    told = (
+        "import sys, django; django.setup(); from labbridge.commands.service import warm_up; screen = "
+        "'labbridge.console.analytics'; before = screen in sys.modules; warm_up(); "
+        "print(before, screen in sys.modules)"
+    )
+    env = {**os.environ, "LABBRIDGE_DATA_DIR": str(tmp_path), "DJANGO_SETTINGS_MODULE": "labbridge.settings"}
+    done = subprocess.run([sys.executable, "-c", told], env=env, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False", "True"]
 
 
 def test_a_simulator_alone_tells_its_address(typed, port):

@@ -8,11 +8,15 @@ import pytest
 from django.db import InterfaceError, OperationalError
 from django.utils import timezone
 
+from labbridge.alerts.observe import found, observe
+from labbridge.backup.models import Backup
 from labbridge.database import DatabaseProblem
 from labbridge.engine.models import Pulse
 from labbridge.engine.rescue import PULSE
 from labbridge.handlers.jobs import learn_practitioners
 from labbridge.inbox.models import Event
+from labbridge.mirror.models import CaseState, Chart, ReviewCase
+from labbridge.practices.models import CallCount, Practice
 
 pytestmark = pytest.mark.django_db
 
@@ -33,7 +37,9 @@ def test_ready_with_a_worker_that_looks_out(client):
     beat()
     answer = client.get("/readyz")
     assert answer.status_code == 200
-    assert answer.json() == {"status": "ready", "events_pending": 0, "jobs_pending": 0, "cases_open": 0}
+    assert answer.json() == {
+        "status": "ready", "events_pending": 0, "jobs_pending": 0, "cases_open": 0, "backup_age_seconds": None,
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("silence", [None, 61])
@@ -53,8 +59,8 @@ def test_what_is_pending_is_counted(client):
         )
     learn_practitioners.defer(lock="a", connection_id="1")
     learn_practitioners.defer(lock="b", at=timezone.now() + timedelta(hours=1), connection_id="1")
-    found = client.get("/readyz").json()
-    assert (found["events_pending"], found["jobs_pending"]) == (2, 1)
+    ready = client.get("/readyz").json()
+    assert (ready["events_pending"], ready["jobs_pending"]) == (2, 1)
 
 
 @pytest.mark.parametrize(
@@ -72,7 +78,17 @@ def test_not_ready_without_a_database(client, monkeypatch, error):
         "events_pending": None,
         "jobs_pending": None,
         "cases_open": None,
+        "backup_age_seconds": None,
     }
+
+
+def test_open_questions_are_counted(client):
+    beat()
+    practice = Practice.objects.create(slug="willow", name="Willow", time_zone="UTC")
+    for state in CaseState:
+        chart = Chart.objects.create(practice=practice, key=f"P-{state}")
+        ReviewCase.objects.create(practice=practice, chart=chart, state=state)
+    assert client.get("/readyz").json()["cases_open"] == 1
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics"])
@@ -111,3 +127,53 @@ def test_metrics_by_token(client, deployment, shown, status):
 def test_no_token_set_opens_nothing(client):
     headers = {"Authorization": "Bearer "}
     assert client.get("/metrics", REMOTE_ADDR="10.1.2.3", headers=headers).status_code == 403
+
+
+def samples(client) -> dict[str, float]:
+    text = client.get("/metrics").content.decode()
+    lines = (line.rsplit(" ", 1) for line in text.splitlines() if line and not line.startswith("#"))
+    return {name: float(value) for name, value in lines}
+
+
+def test_metrics_of_what_stands_in_the_database(client):
+    now = timezone.now()
+    for number, state in enumerate(["received", "received", "handled", "dead"]):
+        Event.objects.create(
+            peer="rupa", external_id=f"evt_{number}", type="t", subject="s", body=b"", state=state
+        )
+    learn_practitioners.defer(lock="a", connection_id="1")
+    CallCount.objects.create(account="caspio:c1.caspio.com", purpose="filing", day=now.date(), calls=3)
+    CallCount.objects.create(account="caspio:c2.caspio.com", purpose="filing", day=now.date(), calls=4)
+    willow = Practice.objects.create(slug="willow", name="Willow")
+    missing = found("ledger_difference", practice_id=willow.pk, day=now.date(), count=5)
+    observe([found("jobs_dead", count=1), missing], [], now)
+    Backup.objects.create(made_at=now, size=77, seconds=1)
+    held = samples(client)
+    assert held['labbridge_events{state="received"}'] == 2
+    assert held['labbridge_events{state="dead"}'] == 1
+    assert 'labbridge_events{state="handled"}' not in held
+    assert held['labbridge_jobs{state="waiting"}'] == held["labbridge_jobs_due"] == 1
+    assert held['labbridge_jobs{state="dead"}'] == 0
+    assert held['labbridge_calls_today{peer="caspio",purpose="filing"}'] == 7
+    assert held['labbridge_alerts{severity="critical",state="open"}'] == 2
+    assert held['labbridge_ledger_difference{practice="willow"}'] == 5
+    assert held["labbridge_backup_bytes"] == 77
+    assert client.get("/readyz").json()["backup_age_seconds"] in range(60)
+
+
+def test_metrics_cost_the_same_however_much_there_is(client, django_assert_max_num_queries):
+    for number in range(50):
+        Event.objects.create(peer="rupa", external_id=f"evt_{number}", type="t", subject="s", body=b"")
+        observe([found("jobs_rescued", count=1, subject=f"x{number}")], [], timezone.now())
+    with django_assert_max_num_queries(7):
+        client.get("/metrics")
+
+
+def test_metrics_without_a_database(client, monkeypatch):
+    def down() -> bytes:
+        raise OperationalError
+
+    monkeypatch.setattr("labbridge.console.health.figures", down)
+    answer = client.get("/metrics")
+    assert answer.status_code == 200
+    assert b"python_info" in answer.content

@@ -79,10 +79,10 @@ class Gate:
     Paths under /_sim/ are the test's own business: they pass unseen.
     """
 
-    def __init__(self, peer: str, watch: Watch) -> None:
+    def __init__(self, peer: str, watch: Watch, threads: int = 8) -> None:
         self.peer, self.watch = peer, watch
         self.app: WSGIApplication | None = None
-        self._server = create_server(self, host="127.0.0.1", port=0, threads=8)
+        self._server = create_server(self, host="127.0.0.1", port=0, threads=threads)
         self._thread = threading.Thread(target=self._server.run, name=f"gate-{peer}", daemon=True)
         self._thread.start()
 

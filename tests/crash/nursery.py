@@ -71,11 +71,18 @@ class Nursery:
         line = self._answers.readline()
         assert line, "the nursery has ended"
         heard: dict[str, Any] = json.loads(line)
+        assert "problem" not in heard, heard["problem"]
         return heard
 
 
 def main() -> None:
-    _import_all()
+    try:
+        _import_all()
+    except (
+        SystemExit
+    ) as problem:  # settings that cannot be used: whoever started it is told, not only its log
+        _say({"problem": str(problem.code)})
+        raise
     gc.freeze()
     _say({"ready": os.getpid()})
     for line in sys.stdin:

@@ -11,6 +11,7 @@ import os
 import shutil
 import signal
 import sqlite3
+import threading
 import time
 from pathlib import Path
 from typing import Any, Self
@@ -25,12 +26,15 @@ from labbridge.simulators import caspio as caspio_simulator
 from labbridge.simulators import rupa as rupa_simulator
 from tests.crash.gate import Gate, Watch
 from tests.crash.nursery import Nursery
-from tests.world import PRACTICE_TOML, SIGNING_SECRET, free_port, wait_for
+from tests.world import PRACTICE_TOML, SIGNING_SECRET, drop_database, free_port, wait_for
 
 ENCRYPTION_KEY = base64.b64encode(b"one key for every stage of tests").decode()
 #: Stands for the simulator's own address in recorded events, because every stage has another one.
 FILES = "http://files.of.rupa.invalid"
-IGNORED = {"PK_ID", "Synced_At"}  # given by Caspio; the time of the last write
+#: CPython 3.11 counts the depth of syntax trees for the whole process, and werkzeug makes its routes from such trees:
+#: two stages that open at once fail with "AST constructor recursion depth mismatch" (python/cpython#106905).
+_OPENING = threading.Lock()
+IGNORED = {"PK_ID", "Synced_At", "Rupa_Synced_At"}  # given by Caspio; the times of the last writes
 
 Tables = dict[str, list[dict[str, Any]]]
 
@@ -111,19 +115,20 @@ class Stage:
         here.mkdir()
         for name in ("caspio.sqlite", "rupa.sqlite") if state else ():
             shutil.copy(state / name, here / name)  # type: ignore[operator]  # the loop is empty without a state
-        self.caspio = caspio_simulator.create_app(
-            here / "caspio.sqlite", client_id="client", client_secret="secret of caspio", deliver=False
-        )
-        caspio_simulator.seed_practice(self.caspio.account, 0)
-        self.rupa = rupa_simulator.create_app(
-            here / "rupa.sqlite",
-            client_id="app_stage",
-            client_secret="secret of rupa on stage",
-            signing_secret=SIGNING_SECRET,
-            send=False,
-            file_base_url=FILES if recording else "",
-            file_url_lifetime=10_000_000,
-        )
+        with _OPENING:
+            self.caspio = caspio_simulator.create_app(
+                here / "caspio.sqlite", client_id="client", client_secret="secret of caspio", deliver=False
+            )
+            caspio_simulator.seed_practice(self.caspio.account, 0)
+            self.rupa = rupa_simulator.create_app(
+                here / "rupa.sqlite",
+                client_id="app_stage",
+                client_secret="secret of rupa on stage",
+                signing_secret=SIGNING_SECRET,
+                send=False,
+                file_base_url=FILES if recording else "",
+                file_url_lifetime=10_000_000,
+            )
         self.gates["caspio"].app, self.gates["rupa"].app = self.caspio, self.rupa
 
     def _close_simulators(self) -> None:
@@ -328,7 +333,7 @@ def _open_work(db: psycopg.Connection[Any]) -> int:
 def copy_database(url: str, template: str, name: str) -> None:
     parts = urlsplit(url)
     with psycopg.connect(urlunsplit(parts._replace(path="/labbridge")), autocommit=True) as db:
-        db.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+        drop_database(db.execute, name)
         db.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
 
 

@@ -1,4 +1,4 @@
-"""Two jobs that wait for each other's rows: PostgreSQL ends one of them, and it runs again at once."""
+"""Two transactions that wait for each other's rows: PostgreSQL ends one of them, and it runs again at once."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 from django.db import OperationalError
 from psycopg.errors import DeadlockDetected
 
-from labbridge.engine.jobs import DEADLOCKS, _run
+from labbridge.database.deadlocks import TRIES, outliving_deadlocks
 
 
 def deadlock() -> OperationalError:
@@ -18,13 +18,14 @@ def deadlock() -> OperationalError:
 def test_a_victim_runs_again() -> None:
     tries: list[int] = []
 
-    def work(number: int) -> None:
-        tries.append(number)
+    def work() -> int:
+        tries.append(1)
         if len(tries) < 3:
             raise deadlock()
+        return 7
 
-    _run(work, {"number": 7})
-    assert tries == [7, 7, 7]
+    assert outliving_deadlocks(work) == 7
+    assert len(tries) == 3
 
 
 def test_it_does_not_run_for_ever() -> None:
@@ -35,8 +36,8 @@ def test_it_does_not_run_for_ever() -> None:
         raise deadlock()
 
     with pytest.raises(OperationalError):
-        _run(work, {})
-    assert len(tries) == DEADLOCKS
+        outliving_deadlocks(work)
+    assert len(tries) == TRIES
 
 
 def test_a_database_that_is_away_is_no_deadlock() -> None:
@@ -47,5 +48,5 @@ def test_a_database_that_is_away_is_no_deadlock() -> None:
         raise OperationalError("connection refused")
 
     with pytest.raises(OperationalError):
-        _run(work, {})
+        outliving_deadlocks(work)
     assert len(tries) == 1

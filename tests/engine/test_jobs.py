@@ -14,9 +14,11 @@ from django.utils import timezone
 
 from labbridge.engine import jobs, queue
 from labbridge.engine.jobs import JobFailed, NotYet, task
+from labbridge.engine.models import Failure
 from labbridge.engine.retry import RetryPolicy
 from labbridge.peers.errors import Unavailable
 from labbridge.trust.keys import CannotOpen
+from tests.world import wait_for
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -122,7 +124,8 @@ def test_a_scheduled_job_waits_for_its_time(doing, run_jobs):
     done: list[int] = []
     doing(done.append)
     do.defer(lock="a", at=timezone.now() + timedelta(hours=1), number=1)
-    assert (queue.due("a"), queue.waiting()) == (0, 1)
+    assert queue.due("a") == 0
+    assert [row["status"] for row in rows()] == ["todo"]
     run_jobs()
     assert done == []
     run_jobs(waiting=True)
@@ -160,8 +163,46 @@ def test_a_surprise_is_tried_a_few_times_and_then_dead(doing, run_jobs):
     assert (row["status"], row["attempts"]) == ("failed", QUICK.surprises)
     assert [kind for kind, _, _ in told] == ["retry", "retry", "dead"]
     assert told[-1][1].startswith("An error that nobody foresaw (KeyError in ")
-    (job,) = queue.dead()
-    assert (job.task, job.ids, job.attempts) == ("tests_deed", {"number": 1}, 3)
+    (job,) = queue.failed()
+    assert (job.task, job.ids, job.attempts, job.state) == ("tests_deed", {"number": 1}, 3, "dead")
+    assert job.reason == told[-1][1]
+
+
+def test_a_surprise_after_many_foreseen_failures_is_only_the_first(doing, run_jobs):
+    doing(raising(NotYet("Not yet.")))
+    do.defer(lock="a", number=1)
+    run_jobs(waiting=True, rounds=QUICK.surprises)
+    doing(raising(KeyError(PLANTED)))
+    run_jobs(waiting=True, rounds=1)
+    assert told[-1][0] == "retry"
+    run_jobs(waiting=True)
+    assert rows()[0]["status"] == "failed"
+    surprised = [kind for kind, reason, _ in told if "KeyError" in reason]
+    assert surprised == ["retry", "retry", "dead"]
+
+
+def test_why_a_job_failed_is_forgotten_when_it_has_succeeded(doing, run_jobs):
+    doing(raising(NotYet("Not yet.")))
+    do.defer(lock="a", number=1)
+    run_jobs()
+    (job,) = queue.failed()
+    assert (job.state, job.reason) == ("waiting", "Not yet.")
+    doing(lambda _number: None)
+    run_jobs(waiting=True)
+    queue.forget_failures()
+    assert not Failure.objects.exists()
+
+
+def test_a_dead_job_is_tried_again_when_a_person_wants_it(doing, run_jobs):
+    done: list[int] = []
+    doing(raising(JobFailed("No such thing.", retry=False)))
+    do.defer(lock="a", number=1)
+    run_jobs()
+    doing(done.append)
+    (job,) = queue.failed()
+    assert queue.replay([job.id]) == 1
+    run_jobs()
+    assert (done, rows(), queue.failed()) == ([1], [], [])
 
 
 def test_attempts_end_when_the_policy_says(doing, run_jobs):
@@ -344,9 +385,22 @@ def test_a_worker_leaves_no_connection_behind(doing, run_jobs):
     for number in range(8):
         do.defer(lock=str(number), number=number)
     run_jobs()
+
+    def connected() -> int:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()")
+            return int(cursor.fetchone()[0])
+
+    wait_for(lambda: connected() == 1, "the end of the worker's connections")
+
+
+def test_a_command_leaves_the_clock_to_the_service(doing, run_jobs):
+    doing(lambda _number: None)
+    do.defer(lock="a", number=1)
+    run_jobs()
     with connection.cursor() as cursor:
-        cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()")
-        assert cursor.fetchone()[0] == 1
+        cursor.execute("SELECT count(*) FROM procrastinate_periodic_defers")
+        assert cursor.fetchone()[0] == 0
 
 
 def test_many_jobs_run_side_by_side_when_asked(doing):
@@ -368,4 +422,4 @@ def test_a_task_that_a_newer_version_no_longer_has_keeps_its_job(run_jobs):
         )
     run_jobs()
     assert [row["status"] for row in rows()] == ["failed"]
-    assert [job.task for job in queue.dead()] == ["gone"]
+    assert [job.task for job in queue.failed()] == ["gone"]

@@ -9,11 +9,12 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from labbridge.engine import rescue
+from labbridge.engine import queue, rescue
 from labbridge.engine.jobs import task
 from labbridge.engine.models import Pulse
 from labbridge.engine.rescue import Rescuer, rescue_alive, rescue_stalled_jobs
 from labbridge.engine.retry import RetryPolicy
+from labbridge.engine.worker import HEARTBEAT_SECONDS
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -123,6 +124,18 @@ def test_a_task_that_nobody_knows_any_more_is_given_back():
     assert state(9)[0] == "todo"
 
 
+def test_what_rests_because_its_worker_died_is_told_apart_from_what_failed():
+    running(1, worker(silent_for=60), attempts=2)
+    assert not queue.orphaned("lock 1", rescue.LONGEST_REST), "it still runs"
+    rescue_stalled_jobs()
+    assert queue.orphaned("lock 1", rescue.LONGEST_REST)
+    assert not queue.orphaned("lock 2", rescue.LONGEST_REST)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT id FROM procrastinate_jobs WHERE args->>'number' = '1'")
+        queue.note_failure(cursor.fetchone()[0], "The peer is away.", surprise=False)
+    assert not queue.orphaned("lock 1", rescue.LONGEST_REST)
+
+
 def test_the_rescued_job_is_really_run_again(run_jobs):
     ran: list[int] = []
 
@@ -138,6 +151,11 @@ def test_the_rescued_job_is_really_run_again(run_jobs):
     rescue_stalled_jobs()
     run_jobs()
     assert ran == [5]
+
+
+def test_a_dead_worker_is_noticed_within_a_minute_and_a_living_one_may_miss_a_sign_of_life():
+    assert timedelta(minutes=1) > rescue.STALLED_AFTER + rescue.INTERVAL
+    assert timedelta(seconds=3 * HEARTBEAT_SECONDS) < rescue.STALLED_AFTER
 
 
 # -- the look-out itself ---------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ import pytest
 
 from labbridge.filing.execute import Filer, FilingProblem, changed_only
 from labbridge.filing.models import FiledRow, RowState
-from labbridge.filing.rows import UNREVIEWED, Attachment, Row
+from labbridge.filing.rows import REMOVED, UNREVIEWED, Attachment, FileRemoved, Row
 from labbridge.peers.caspio import Caspio
 from labbridge.peers.caspio import where as q
 from labbridge.peers.errors import OutcomeUnknown, RateLimited, Unavailable
@@ -382,6 +382,22 @@ def test_one_refused_row_does_not_hold_the_others(file: Any, caspio_sim: Any) ->
     assert not problem.whole_table
     assert {row["Rupa_Order_ID"] for row in caspio_sim.tables()["Lab_Orders"]} == {"a", "c"}
     assert not FiledRow.objects.filter(key="b").exists()
+
+
+def test_a_file_that_retention_removed_does_not_hold_the_others(file: Any, caspio_sim: Any) -> None:
+    """Its row is made anew in Caspio, where somebody had deleted it; the newest result comes after it in the plan."""
+
+    def removed() -> bytes:
+        raise FileRemoved(REMOVED)
+
+    old = result(key="a-v1")
+    assert old.attachment is not None
+    old = replace(old, attachment=replace(old.attachment, load=removed))
+    problem = refused(file, old, result(b"%PDF-1.7 the newest", key="b-v1"))
+    assert problem.sentence == REMOVED
+    filed = {row["Result_Key"]: row["Result_PDF"] for row in caspio_sim.tables()["Lab_Results"]}
+    assert filed["b-v1"]
+    assert not filed["a-v1"]
 
 
 def test_a_refused_change_is_tried_again_until_it_is_mended(file: Any) -> None:

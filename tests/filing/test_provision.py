@@ -64,7 +64,7 @@ def test_everything_is_made(willow, caspio_sim):
     done = provision(willow)
     assert done.problems == []
     assert sorted(done.tables) == sorted(willow.config["caspio"]["tables"].values())
-    assert len(done.tables) == 9
+    assert len(done.tables) == 11
     assert done.webhooks[0] == f"create webhook to {webhook_url(willow)}"
     with caspio(willow, "tests") as client:
         assert set(done.tables) <= set(client.tables())
@@ -272,4 +272,4 @@ def test_a_table_made_before_an_outage_stays_and_the_rest_follows(willow, caspio
 
 
 def test_counts_are_what_was_done(willow):
-    assert provision(willow).counts() == {"tables": 9, "fields": 0, "webhooks": 7, "problems": 0}
+    assert provision(willow).counts() == {"tables": 11, "fields": 0, "webhooks": 7, "problems": 0}

@@ -2,60 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
 
-from labbridge.handlers.cases import CannotDecide, decide, undo
-from labbridge.handlers.charts import read_charts
-from labbridge.mirror.models import CaseState, Chart, PatientLink, ReviewCase
+from labbridge.handlers.cases import CannotDecide, decide
+from labbridge.handlers.charts import read_chart, read_charts
+from labbridge.handlers.rupa_patients import refused
+from labbridge.handlers.undo import undo
+from labbridge.mirror.models import CaseState, Chart, Patient, PatientLink, ReviewCase
 from labbridge.peers.caspio import where as q
+from labbridge.peers.errors import Rejected
 from labbridge.practices.clients import caspio
-from labbridge.practices.models import Practice
+from labbridge.practices.models import Connection, ConnectionState, Practice
+from labbridge.reconcile.patients import bring
+from tests.handlers.jobs_here import queued
+from tests.handlers.rows import AT_RUPA, patients, row
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-PERSON = {
-    "Patient_ID": "P-1", "First_Name": "Ottilie", "Last_Name": "Musterfrau", "Email": "ottilie@patients.example",
-    "Date_of_Birth": "1980-02-03T00:00:00", "Phone": "(415) 555-0132", "Sex": "F", "Street": "1 Sample St",
-    "City": "Oakland", "State": "California", "Zip": "94601",
-}  # fmt: skip
-AT_RUPA = {
-    "first_name": "Ottilie", "last_name": "Musterfrau", "email": "ottilie@patients.example", "birthday": "1980-02-03",
-}  # fmt: skip
-
-
-@pytest.fixture
-def insert(caspio_sim: Any) -> Callable[..., None]:
-    def add(**values: Any) -> None:
-        caspio_sim.call("POST", "/_sim/import", {"table": "Patients", "rows": [{**PERSON, **values}]})
-
-    return add
-
-
-@pytest.fixture(autouse=True)
-def _full_sync(practice: Practice) -> None:
-    practice.config["sync"]["patients"] = "full"
-    practice.save()
-
-
-@pytest.fixture
-def sync(practice: Practice, run_jobs: Callable[..., None]) -> Callable[[], None]:
-    def read_and_run() -> None:
-        with caspio(practice, "test") as client:
-            read_charts(practice, client)
-        run_jobs()
-
-    return read_and_run
-
-
-def row(caspio_sim: Any, key: str = "P-1") -> dict[str, Any]:
-    return next(one for one in caspio_sim.app.dump()["Patients"] if one["Patient_ID"] == key)
-
-
-def patients(rupa_sim: Any, email: str = "ottilie@patients.example") -> list[dict[str, Any]]:
-    return [one for one in rupa_sim.call("GET", "/_sim/state")["patients"] if one["email"] == email]
 
 
 def test_a_new_patient_is_created_once_and_linked(
@@ -70,6 +36,60 @@ def test_a_new_patient_is_created_once_and_linked(
     sync()
     assert len(patients(rupa_sim)) == 1
     assert PatientLink.objects.count() == 1
+
+
+def test_a_row_that_was_read_before_anybody_told_of_it_gets_its_outcome_then(
+    practice: Practice, insert: Any, run_jobs: Any, caspio_sim: Any
+) -> None:
+    insert()
+    with caspio(practice, "test") as client:
+        read_charts(practice, client, queue=False)  # as the first reading of the table does, for others' sake
+        run_jobs()
+        assert not row(caspio_sim)["Rupa_Sync_Status"]
+        for _ in range(2):
+            read_chart(practice, client, row(caspio_sim)["PK_ID"])
+    assert queued("sync_chart") == [{"chart_id": str(Chart.objects.get().pk)}]
+    run_jobs()
+    assert row(caspio_sim)["Rupa_Sync_Status"] == "created"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "right"),
+    [
+        ({"Email": ""}, {"Email": "ottilie@patients.example"}),
+        ({"Last_Name": ""}, {"Last_Name": "Sampleperson"}),
+    ],
+)
+def test_a_row_that_was_mended_while_another_job_read_the_table_gets_its_outcome(
+    practice: Practice, insert: Any, sync: Any, change: Any, run_jobs: Any, caspio_sim: Any,
+    wrong: dict[str, str], right: dict[str, str],
+) -> None:  # fmt: skip
+    insert(**wrong)
+    sync()
+    assert row(caspio_sim)["Rupa_Sync_Status"] == "invalid"
+    change(**right)
+    Patient.objects.filter(link=None).delete()  # nobody at Rupa waits for a row
+    with caspio(practice, "test") as client:
+        read_charts(practice, client, queue=False)  # for the sake of an order of somebody else
+        read_chart(practice, client, row(caspio_sim)["PK_ID"])  # because of Caspio's message about the change
+    run_jobs()
+    assert row(caspio_sim)["Rupa_Sync_Status"] == "created"
+
+
+def test_a_change_that_was_made_while_rupa_was_not_connected_reaches_it_later(
+    practice: Practice, insert: Any, sync: Any, change: Any, run_jobs: Any, rupa_sim: Any
+) -> None:
+    insert()
+    sync()
+    rupa = Connection.objects.filter(practice=practice, peer="rupa")
+    rupa.update(state=ConnectionState.RECONNECT)
+    change(Street="2 Sample St")
+    sync()
+    rupa.update(state=ConnectionState.ACTIVE)
+    bring(practice)  # as each sweep does
+    run_jobs()
+    (made,) = patients(rupa_sim)
+    assert "2 Sample St" in str(made)
 
 
 def test_a_patient_who_is_there_is_linked(insert: Any, sync: Any, caspio_sim: Any, rupa_sim: Any) -> None:
@@ -149,3 +169,157 @@ def test_where_rupa_creates_no_patients_the_row_waits(
     sync()
     assert row(caspio_sim)["Rupa_Sync_Status"] == "waiting"
     assert Chart.objects.get().sync_problem == ""
+
+
+TWIN = {"Patient_ID": "P-0", "First_Name": "Tim"}
+
+
+def status(caspio_sim: Any) -> set[str]:
+    return {one["Rupa_Sync_Status"] for one in caspio_sim.app.dump()["Patients"]}
+
+
+def test_of_two_new_rows_with_one_email_a_person_says_whose_it_is(
+    insert: Any, sync: Any, caspio_sim: Any, rupa_sim: Any
+) -> None:
+    """Rupa would take both for one person, so that neither is sent before."""
+    insert(**TWIN)
+    insert()
+    sync()
+    assert (status(caspio_sim), patients(rupa_sim)) == ({"review"}, [])
+    assert all("own" in one["Rupa_Sync_Message"] for one in caspio_sim.app.dump()["Patients"])
+    first, second = ReviewCase.objects.order_by("chart__key")
+    assert first.actions == ["create", "ask_patient"]
+    decide(first, "create", by="front desk")
+    assert [one["first_name"] for one in patients(rupa_sim)] == ["Tim"]
+    with pytest.raises(CannotDecide):
+        decide(second, "create", by="front desk")
+    assert len(patients(rupa_sim)) == 1
+
+
+def test_one_email_of_two_where_rupa_creates_patients_with_their_first_order(
+    insert: Any, sync: Any, caspio_sim: Any, rupa_sim: Any
+) -> None:
+    rupa_sim.call("POST", "/_sim/options", {"patient_endpoint": False})
+    insert(**TWIN)
+    insert()
+    sync()
+    assert status(caspio_sim) == {"review"}
+    case = ReviewCase.objects.get(chart__key="P-0")
+    assert decide(case, "create", by="front desk").state == CaseState.DECIDED
+    sync()
+    assert row(caspio_sim)["Rupa_Sync_Status"] == "review"
+    assert status(caspio_sim) == {"review", "waiting"}
+
+
+def test_a_shared_email_is_no_question_any_more_once_the_other_row_has_its_own(
+    insert: Any, sync: Any, change: Any, caspio_sim: Any, rupa_sim: Any
+) -> None:
+    insert(
+        Patient_ID="P-0",
+        First_Name="Bruno",
+        Last_Name="Beispiel",
+        Date_of_Birth="1951-06-07",
+        Phone="",
+        Street="",
+    )
+    insert()
+    sync()
+    change(Email="own@patients.example")
+    sync()
+    assert status(caspio_sim) == {"created"}
+    assert {len(patients(rupa_sim)), len(patients(rupa_sim, "own@patients.example"))} == {1}
+    assert not ReviewCase.objects.filter(state=CaseState.OPEN).exists()
+
+
+@pytest.mark.parametrize(
+    ("odd", "word"),
+    [
+        ({"Date_of_Birth": "2980-02-03T00:00:00"}, "future"),
+        ({"Date_of_Birth": None}, "birthday is missing"),
+        ({"Phone": "12"}, "phone"),
+    ],
+)
+def test_what_is_left_out_is_said_beside_the_outcome(
+    odd: dict[str, Any], word: str, insert: Any, sync: Any, caspio_sim: Any, rupa_sim: Any
+) -> None:
+    insert(**odd)
+    sync()
+    assert row(caspio_sim)["Rupa_Sync_Status"] == "created"
+    assert word in row(caspio_sim)["Rupa_Sync_Message"]
+    assert len(patients(rupa_sim)) == 1
+
+
+def test_markup_in_a_name_is_refused(insert: Any, sync: Any, caspio_sim: Any, rupa_sim: Any) -> None:
+    insert(First_Name="<b>Ottilie</b>")
+    sync()
+    assert row(caspio_sim)["Rupa_Sync_Status"] == "invalid"
+    assert "markup" in row(caspio_sim)["Rupa_Sync_Message"]
+    assert patients(rupa_sim) == []
+
+
+def test_the_field_that_rupa_refuses_is_named() -> None:
+    error = Rejected("rupa", "create a patient", status=400, fields=("data.attributes.phone_number",))
+    assert refused(error, "this patient") == "Rupa refused phone. Correct it on this row."
+
+
+@pytest.mark.parametrize("kind", ["error_after", "reset_after"])
+@pytest.mark.parametrize("birthday", ["1980-02-03T00:00:00", None])
+def test_a_lost_answer_makes_no_second_patient(
+    kind: str, birthday: str | None, insert: Any, sync: Any, run_jobs: Any, caspio_sim: Any, rupa_sim: Any
+) -> None:
+    """Rupa made the patient and we did not hear of it. Rupa would take the second one too."""
+    rupa_sim.options(duplicate_email="create")
+    rupa_sim.fault(kind, match={"method": "POST", "path": "patients"}, times=1)
+    insert(Date_of_Birth=birthday)
+    sync()
+    run_jobs(waiting=True)
+    (made,) = patients(rupa_sim)
+    assert (row(caspio_sim)["Rupa_Patient_ID"], row(caspio_sim)["Rupa_Sync_Status"]) == (
+        made["id"],
+        "created",
+    )
+
+
+def test_an_email_that_was_taken_a_moment_ago_is_never_sent(
+    insert: Any, sync: Any, caspio_sim: Any, rupa_sim: Any
+) -> None:
+    """Rupa's list was read seconds before: a list that began after the row's reading is what counts."""
+    insert(Patient_ID="P-0", Email="somebody@patients.example", First_Name="Bea", Date_of_Birth=None)
+    sync()
+    rupa_sim.call("POST", "/_sim/patients", {**AT_RUPA, "first_name": "Hedwig", "birthday": "1999-12-31"})
+    rupa_sim.forget_requests()
+    insert()
+    sync()
+    assert row(caspio_sim)["Rupa_Sync_Status"] == "review"
+    assert [one for one in rupa_sim.requests() if one["method"] == "POST" and "patients" in one["path"]] == []
+
+
+def test_rupa_hands_back_somebody_who_was_there(
+    insert: Any, sync: Any, caspio_sim: Any, rupa_sim: Any
+) -> None:
+    """Between our list and our request somebody took the e-mail: what Rupa hands back is judged like any match."""
+    rupa_sim.options(duplicate_email="use_existing")
+    insert()
+    with _somebody_comes_first(rupa_sim):
+        sync()
+    assert row(caspio_sim)["Rupa_Sync_Status"] == "review"
+    assert not PatientLink.objects.exists()
+    assert len(patients(rupa_sim)) == 1
+
+
+@contextmanager
+def _somebody_comes_first(rupa_sim: Any) -> Iterator[None]:
+    """A patient with the e-mail appears at Rupa just when our request for a new one arrives there."""
+    answer = rupa_sim.app.faults.app
+
+    def first(environ: Any, start_response: Any) -> Any:
+        if environ["REQUEST_METHOD"] == "POST" and "patients" in environ["PATH_INFO"]:
+            rupa_sim.app.faults.app = answer
+            rupa_sim.call(
+                "POST", "/_sim/patients", {**AT_RUPA, "first_name": "Hedwig", "birthday": "1999-12-31"}
+            )
+        return answer(environ, start_response)
+
+    rupa_sim.app.faults.app = first
+    yield
+    rupa_sim.app.faults.app = answer

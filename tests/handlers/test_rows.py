@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import orjson
 import pytest
+from django.utils import timezone
 
 from labbridge.handlers import jobs
 from labbridge.handlers.patients import on_rows, tell_rows, touch
 from labbridge.inbox.models import Event, EventState
 from labbridge.mirror.models import Chart, RowTouch
 from labbridge.practices.models import Practice
+from labbridge.reconcile.stuck import give_jobs
+from tests.handlers.jobs_here import queued
 
 
 def message(
@@ -46,6 +50,16 @@ class TestNoting:
         for number in range(3):
             on_rows(message(willow, 7, number=number))
         assert RowTouch.objects.count() == 1
+
+    def test_one_that_moved_before_its_row_was_read_is_handled_anew(self, willow: Practice) -> None:
+        event = message(willow, 7)
+        on_rows(event)
+        Event.objects.update(received_at=timezone.now() - timedelta(minutes=1))
+        RowTouch.objects.all().delete()  # it belongs to the jobs, which do not move
+        give_jobs(willow)
+        assert queued("handle_event") == [{"event_id": str(event.pk)}]
+        jobs.handle_event(event_id=str(event.pk))
+        assert RowTouch.objects.get(pk_id=7).queued
 
     def test_a_bulk_change_is_done_when_all_its_rows_are(self, willow: Practice) -> None:
         event = message(willow, 9, "8", 8)

@@ -1,47 +1,47 @@
 from __future__ import annotations
 
-import json
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import connection
 from django.utils import timezone
 from procrastinate.contrib.django import app
 
 from labbridge.handlers import schedule
-from labbridge.mirror.models import Order
+from labbridge.mirror.models import Chart, Order, Patient, PatientLink
 from labbridge.practices.models import Practice
+from labbridge.reconcile.stuck import orders_without_job
+from tests.handlers.jobs_here import queued
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def jobs(task: str) -> list[dict[str, Any]]:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT args FROM procrastinate_jobs WHERE task_name = %s AND status = 'todo'", [task])
-        return [json.loads(args) for (args,) in cursor.fetchall()]
-
-
 @pytest.fixture
 def order(practice: Practice) -> Order:
-    return Order.objects.create(practice=practice, external_id="ord_clock", phase="in_progress", revision=1)
+    """Of a patient who has a chart."""
+    patient = Patient.objects.create(practice=practice, external_id="pat_clock")
+    chart = Chart.objects.create(practice=practice, key="P-9")
+    PatientLink.objects.create(practice=practice, chart=chart, patient=patient, reasons=["Decided."])
+    return Order.objects.create(
+        practice=practice, external_id="ord_clock", patient=patient, phase="in_progress", revision=1
+    )
 
 
-def test_the_tick_is_registered_with_the_engine() -> None:
-    assert ("tick_by_clock", "") in app.periodic_registry.periodic_tasks
+def test_the_ticks_are_registered_with_the_engine() -> None:
+    assert {("tick_by_clock", ""), ("index_names_by_clock", "")} <= set(app.periodic_registry.periodic_tasks)
 
 
 def test_a_catalogue_older_than_a_day_is_read_again(practice: Practice) -> None:
     Practice.objects.update(catalog_read_at=timezone.now() - timedelta(hours=25))
     schedule.tick()
-    assert jobs("sync_catalog") == [{"practice_id": str(practice.pk)}]
+    assert queued("sync_catalog") == [{"practice_id": str(practice.pk)}]
 
 
 @pytest.mark.parametrize("read_at", [None, timezone.now() - timedelta(hours=23)])
 def test_a_fresh_catalogue_or_none_is_left_alone(practice: Practice, read_at: Any) -> None:
     Practice.objects.update(catalog_read_at=read_at)
     schedule.tick()
-    assert jobs("sync_catalog") == []
+    assert queued("sync_catalog") == []
 
 
 def test_the_daily_catalogue_reaches_caspio(practice: Practice, caspio_sim: Any) -> None:
@@ -56,8 +56,23 @@ def test_the_daily_catalogue_reaches_caspio(practice: Practice, caspio_sim: Any)
 def test_open_orders_are_looked_over_once_a_day(order: Order) -> None:
     Order.objects.update(filed_revision=1, filed_at=timezone.now() - timedelta(hours=25))
     assert schedule.look_over_open_orders() == 1
-    assert jobs("file_order") == [{"order_id": str(order.pk)}]
+    assert queued("file_order") == [{"order_id": str(order.pk)}]
     assert schedule.look_over_open_orders() == 0, "one job stands for all"
+
+
+def test_an_open_order_that_cannot_be_filed_is_not_looked_over_at_each_tick(order: Order) -> None:
+    """It is not filed, so it would be a day old at each of them, and each time Caspio is asked for its patient."""
+    Order.objects.update(filed_revision=1, filed_at=timezone.now() - timedelta(hours=25))
+    PatientLink.objects.all().delete()
+    assert schedule.look_over_open_orders() == 0
+
+
+def test_what_was_erased_is_left_alone_for_good(order: Order) -> None:
+    long_ago = timezone.now() - timedelta(hours=25)
+    Order.objects.update(filed_revision=0, filed_at=long_ago, erased_at=timezone.now())
+    assert schedule.look_over_open_orders() == 0
+    assert schedule.pick_up_left_behind() == 0
+    assert list(orders_without_job(order.practice)) == []
 
 
 def test_finished_orders_are_not_looked_over(order: Order) -> None:
@@ -69,14 +84,14 @@ def test_finished_orders_are_not_looked_over(order: Order) -> None:
 def test_a_flag_without_a_job_is_picked_up(order: Order, flag: str) -> None:
     Order.objects.update(**{flag: True}, first_seen_at=timezone.now() - timedelta(hours=2))
     assert schedule.pick_up_left_behind() == 1
-    assert jobs("file_order" if flag == "filing_queued" else "pull_order") == [{"order_id": str(order.pk)}]
+    assert queued("file_order" if flag == "filing_queued" else "pull_order") == [{"order_id": str(order.pk)}]
     assert schedule.pick_up_left_behind() == 0, "now a job stands for it"
 
 
 def test_unfiled_work_without_a_flag_is_picked_up(order: Order) -> None:
     Order.objects.update(first_seen_at=timezone.now() - timedelta(hours=2))
     assert schedule.pick_up_left_behind() == 1
-    assert jobs("file_order") == [{"order_id": str(order.pk)}]
+    assert queued("file_order") == [{"order_id": str(order.pk)}]
 
 
 def test_an_order_that_waits_for_a_person_is_not_left_behind(order: Order) -> None:

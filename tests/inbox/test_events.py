@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import DatabaseError, DataError, connection
 from django.utils import timezone
 
 from labbridge.engine.jobs import Deferral
 from labbridge.handlers.connections import replay, replay_quarantined
+from labbridge.inbox.arrivals import Arrival, record, store
 from labbridge.inbox.models import Event, EventState
 from labbridge.practices.models import Practice
+from labbridge.trust.ids import new_id
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -22,6 +27,20 @@ def event(external_id: str = "evt_1", **more: object) -> Event:
     )
 
 
+def arrival(external_id: str = "evt_1", peer: str = "rupa", **more: Any) -> Arrival:
+    return Arrival(
+        id=new_id(), peer=peer, external_id=external_id, type="order.updated", subject="order:1",
+        practice_id=None, body=b"x", **more,
+    )  # fmt: skip
+
+
+def with_job(external_id: str = "evt_1") -> Arrival:
+    from labbridge.handlers.jobs import handle_event
+
+    one = arrival(external_id)
+    return replace(one, job=handle_event.deferral(lock="rupa:order:1", event_id=str(one.id)))
+
+
 def jobs() -> list[str]:
     with connection.cursor() as cursor:
         cursor.execute("SELECT lock FROM procrastinate_jobs WHERE task_name = 'handle_event' ORDER BY id")
@@ -29,44 +48,87 @@ def jobs() -> list[str]:
 
 
 def test_an_event_is_kept_once_under_its_first_id():
-    first, second = event(), event()
-    assert Event.objects.record(first) == (first.pk, True)
-    assert Event.objects.record(second) == (first.pk, False)
-    assert Event.objects.get().deliveries == 2
+    first, second = arrival(), arrival()
+    assert record(first) == (first.id, True)
+    assert record(second) == (first.id, False)
+    assert record(first) == (first.id, False)
+    kept = Event.objects.get()
+    assert (kept.deliveries, kept.body, kept.state, kept.reason) == (3, b"x", EventState.RECEIVED, "")
 
 
 def test_the_same_id_of_two_peers_is_two_events():
-    caspio = event()
-    caspio.peer = "caspio"
-    assert Event.objects.record(event())[1]
-    assert Event.objects.record(caspio)[1]
+    assert record(arrival())[1]
+    assert record(arrival(peer="caspio"))[1]
+
+
+def test_those_of_one_moment_are_stored_with_their_jobs_and_known_ones_are_left_alone():
+    known = with_job("evt_2")
+    record(known)
+    arrivals = [with_job(f"evt_{number}") for number in range(5)]
+    stored = store([*arrivals, with_job("evt_3")])  # one of them twice
+    kept = {event.external_id: event for event in Event.objects.all()}
+    assert len(kept) == len(jobs()) == 5
+    assert kept["evt_2"].pk == known.id
+    assert stored == {event.pk for event in kept.values()} - {known.id}
+    assert {event.deliveries for event in kept.values()} == {1}
+
+
+def test_events_without_jobs_may_stand_beside_those_with():
+    store([arrival("evt_1"), with_job("evt_2")])
+    assert (Event.objects.count(), len(jobs())) == (2, 1)
+
+
+def test_one_that_the_database_refuses_leaves_none_of_its_moment():
+    with pytest.raises(DataError, match="too long"):
+        store([with_job("evt_1"), with_job("x" * 300)])
+    assert (Event.objects.count(), jobs()) == (0, [])
 
 
 def test_deliveries_at_the_same_moment_make_one_event_and_one_job():
-    from labbridge.handlers.jobs import handle_event
-
     gate, news = threading.Barrier(6), []
 
     def deliver() -> None:
-        one = event()
-        job = handle_event.deferral(lock="rupa:order:1", event_id=str(one.pk))
         gate.wait()
-        news.append(Event.objects.record(one, job)[1])
+        news.append(record(with_job())[1])
         connection.close()
 
-    threads = [threading.Thread(target=deliver) for _ in range(6)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    run_all([deliver] * 6)
     assert sorted(news) == [False] * 5 + [True]
     assert Event.objects.get().deliveries == 6
     assert len(jobs()) == 1
 
 
+def test_two_processes_with_the_same_moments_in_another_order_do_not_wait_for_each_other():
+    """Each would hold what the other wants, which PostgreSQL ends by undoing one of them."""
+    gate, stored, failed = threading.Barrier(2), [], []
+
+    def deliver(numbers: list[int]) -> None:
+        try:
+            for turn in range(20):
+                gate.wait()
+                stored.extend(store([with_job(f"evt_{turn}_{number}") for number in numbers]))
+        except DatabaseError as error:
+            failed.append(error)
+            gate.abort()
+        finally:
+            connection.close()
+
+    run_all([lambda: deliver(list(range(10))), lambda: deliver(list(range(9, -1, -1)))])
+    assert failed == []
+    assert len(stored) == Event.objects.count() == len(jobs()) == 200
+
+
+def run_all(work: list[Callable[[], None]]) -> None:
+    threads = [threading.Thread(target=one) for one in work]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
 def test_a_job_that_cannot_be_kept_keeps_no_event():
-    with pytest.raises(Exception, match="no_such_function"):
-        Event.objects.record(event(), Deferral("no_such_function()", ()))
+    with pytest.raises(DataError, match="json"):
+        record(arrival(job=Deferral("handle_event", "rupa:order:1", "no JSON")))
     assert not Event.objects.exists()
 
 

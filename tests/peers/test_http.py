@@ -387,12 +387,12 @@ def test_certificates_are_read_once_and_are_checked(monkeypatch: pytest.MonkeyPa
         made.append(ssl.create_default_context())
         return made[-1]
 
-    http._trusted.cache_clear()
+    http.trusted.cache_clear()
     monkeypatch.setattr(httpx2, "create_ssl_context", create)
     try:
         for _ in range(3):
             client = Http("peer", "https://peer.example", limiter=UnlimitedLimiter(), meter=NullMeter())
             client.close()
     finally:
-        http._trusted.cache_clear()
+        http.trusted.cache_clear()
     assert [(one.verify_mode, one.check_hostname) for one in made] == [(ssl.CERT_REQUIRED, True)]

@@ -22,6 +22,15 @@ STRANGER = {
     "last_name": "Othergnome",
     "email": "bramble@planted-mail.example",
 }
+#: Another patient of the practice, whom nobody can take for the first one.
+SECOND = {
+    **PERSON,
+    "first_name": "Secondolina",
+    "last_name": "Furtherquill",
+    "email": "second.zyx@planted-mail.example",
+    "birthday": "1941-02-05",
+    "phone_number": "+12025550188",
+}
 #: Named by a lab's report that belongs to somebody else.
 MISMATCHED = ("Mismatchia", "Wrongpatientsen", "19220202")
 NOTES = "Vexillomancy before breakfast, 61616 drops"
@@ -39,10 +48,21 @@ ROW = {
     "Zip": "97299",
 }
 
+SECOND_ROW = {
+    **ROW,
+    "Patient_ID": "P-2",
+    "First_Name": SECOND["first_name"],
+    "Last_Name": SECOND["last_name"],
+    "Email": SECOND["email"],
+    "Phone": "(202) 555-0188",
+    "Date_of_Birth": "1941-02-05T00:00:00",
+}
+
 #: None of these may be found in any place that is not meant for it.
 WORDS = (
     *("Quorblatina", "Zyxwenhuber", "quorblatina.zyx@planted-mail.example", "planted-mail", "Phantomquartz"),
     *("1937-11-23", "19371123", "11/23/1937", "2025550177", "555-0177", "Nonexistville"),
+    *("Secondolina", "Furtherquill", "1941-02-05", "2025550188"),
     *("Bramblequist", "Othergnome", *MISMATCHED, "1922-02-02"),
     *("Vexillomancy", "61616 drops", *ANALYTE_VALUES),
 )

@@ -177,9 +177,8 @@ def poisoned(director: Director) -> None:
 def misbehaving_peers(director: Director) -> None:
     """Answers lost, refused, late and senseless, a crash of everything, and a field that Caspio has lost."""
     stage = director.stage
-    second = {"email": "second.zyx@planted-mail.example"}
-    patient = director.patient(1, **{**planted.PERSON, **second})
-    pk_id = director.chart({**planted.ROW, "Patient_ID": "P-2", "Email": second["email"]})
+    patient = director.patient(1, **planted.SECOND)
+    pk_id = director.chart(planted.SECOND_ROW)
     assert stage.deliver(told(director, pk_id), "caspio/willow") == 200
     for kind in KINDS:
         stage.fault("caspio", kind, "POST", "/records$", times=1, skip=1)
@@ -228,6 +227,9 @@ def everything_said(stage: Stage, director: Director) -> dict[str, str]:
         "practice show": stage.run("practice", "show", "--json"),
         "sync orders": stage.run("sync", "orders", "--json", expect=(0, 1)),
         "sync patients": stage.run("sync", "patients", expect=(0, 1)),
+        "alerts list": stage.run("alerts", "list", "--json", expect=(0, 1)),
+        "doctor": stage.run("doctor", "--json", expect=(0, 1, 3)),
+        "backup": stage.run("backup", str(stage.folder / "phi.labbridge")),
     }
     for event in json.loads(said["events list --json"])[:12]:
         said[f"events show {event['id']}"] = stage.run("events", "show", event["id"])
@@ -280,6 +282,12 @@ def test_logs(lived: Lived) -> None:
 def test_what_commands_and_pages_say(lived: Lived) -> None:
     found = {name: SEARCH.found_in(text.encode()) for name, text in lived.said.items()}
     assert {name: words for name, words in found.items() if words} == {}
+
+
+def test_a_backup_is_sealed(lived: Lived) -> None:
+    content = (lived.stage.folder / "phi.labbridge").read_bytes()
+    assert len(content) > 10_000
+    assert Search([*planted.WORDS, "willow", *lived.secrets.values()]).found_in(content) == set()
 
 
 def test_every_row_but_the_sealed_ones(lived: Lived) -> None:

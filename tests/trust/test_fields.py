@@ -95,7 +95,7 @@ def test_text_keeps_the_empty_apart_from_none():
 
 
 def test_a_key_that_is_gone_is_a_sentence(event: Event, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("labbridge.trust.fields.keyring", lambda: Keyring([b"x" * 32]))
+    monkeypatch.setattr("labbridge.trust.envelope.keyring", lambda: Keyring([b"x" * 32]))
     with pytest.raises(CannotOpen, match="LABBRIDGE_ENCRYPTION_KEYS"):
         _ = Event.objects.get().body
 

@@ -12,8 +12,9 @@ from django.db import DataError, InterfaceError, OperationalError, connection
 from prometheus_client import REGISTRY
 
 from labbridge.database import DatabaseProblem
-from labbridge.inbox.models import Event, EventQuerySet, EventState
+from labbridge.inbox.models import Event, EventState
 from labbridge.settings import MAX_WEBHOOK_BYTES
+from labbridge.webhooks import views
 from tests.conftest import SIGNING_SECRET, signature
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -199,7 +200,7 @@ def test_503_only_when_it_could_not_be_stored(deliver, monkeypatch, capfd, error
 
     before = counted("not_stored")
     with monkeypatch.context() as patch:
-        patch.setattr(EventQuerySet, "record", fail)
+        patch.setattr(views, "record", fail)
         assert deliver(BODY).status_code == 503
     assert counted("not_stored") == before + 1
     assert not Event.objects.exists()

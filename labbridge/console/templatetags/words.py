@@ -1,13 +1,109 @@
-"""`{{ order.phase|words }}`: our words as people write them."""
+"""How pages say things: our words as people write them, their tone, and times in the practice's zone."""
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
+
 from django import template
+from django.utils import dateformat, timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from labbridge.practices.models import Practice
 
 register = template.Library()
+
+#: Words of ours that call for attention or say that all is well; every other word is neutral.
+TONES = {
+    **dict.fromkeys(
+        ("complete", "paid", "linked", "created", "resulted", "reviewed", "ready", "ordered", "active", "handled"),
+        "good",
+    ),
+    **dict.fromkeys(
+        ("awaiting_payment", "awaiting_patient", "partial_results", "waiting", "review", "open", "unreviewed",
+         "received_file_pending", "expired", "reconnect"),
+        "wait",
+    ),
+    **dict.fromkeys(("failed", "problem", "invalid", "dead", "quarantined", "ended", "overdue"), "harm"),
+}  # fmt: skip
 
 
 @register.filter
 def words(value: str) -> str:
     """`awaiting_payment` as "awaiting payment"."""
     return str(value).replace("_", " ")
+
+
+@register.filter
+def thing(subject: str) -> str:
+    """What an event is about: `order:ord_1` as "order ord_1"."""
+    return subject.replace(":", " ", 1)
+
+
+#: What calls to Caspio are counted for, in words.
+PURPOSES = {
+    "catalog": "lab test catalogue", "filing": "orders and results", "provision": "tables and fields",
+    "token": "signing in", "connect": "trying the connection", "init": "reading the account's tables",
+    "setup": "the first-run guide", "sweep": "comparison", "ehr": "other systems", "ping": "checking that it answers",
+}  # fmt: skip
+
+
+@register.filter
+def purpose(word: str) -> str:
+    return PURPOSES.get(word, words(word))
+
+
+@register.inclusion_tag("console/parts/tag.html")
+def tag(word: str, text: str = "") -> dict[str, str]:
+    """A state as a small label; its tone comes from the word, never from colour alone."""
+    return {"text": text or words(word), "tone": TONES.get(str(word), "")}
+
+
+@register.simple_tag
+def when(moment: datetime | None, practice: Practice) -> SafeString | str:
+    """A moment on the practice's wall clock: "Today 3:47 am", "Nov 20, 4:10 pm", with the year when another's."""
+    if moment is None:
+        return "—"
+    local = moment.astimezone(practice.zone)
+    return _time(local, f"{_day(local)} {_clock(local)}")
+
+
+@register.simple_tag
+def ago(moment: datetime | None, practice: Practice) -> SafeString | str:
+    """How long ago something was, in its largest unit: "12 min ago"."""
+    if moment is None:
+        return "never"
+    return _time(moment.astimezone(practice.zone), age(timezone.now() - moment))
+
+
+def age(passed: timedelta) -> str:
+    minutes = int(passed.total_seconds() // 60)
+    if minutes < 1:
+        return "just now"
+    if minutes < 60:
+        return f"{minutes} min ago"
+    if minutes < 48 * 60:
+        return f"{minutes // 60} h ago"
+    return f"{minutes // (24 * 60)} days ago"
+
+
+def _time(local: datetime, text: str) -> SafeString:
+    whole = f"{dateformat.format(local, 'l, F j, Y,')} {_clock(local)} {local.tzname()}"
+    return format_html(
+        '<time datetime="{}" title="{}">{}</time>', local.isoformat(timespec="seconds"), whole, text
+    )
+
+
+def _day(local: datetime) -> str:
+    now = timezone.now().astimezone(local.tzinfo)
+    days = (now.date() - local.date()).days
+    if days == 0:
+        return "Today"
+    if days == 1:
+        return "Yesterday"
+    return dateformat.format(local, "M j," if local.year == now.year else "M j, Y,")
+
+
+def _clock(local: datetime) -> str:
+    """3:47 am."""
+    return f"{local.hour % 12 or 12}:{local:%M} {'am' if local.hour < 12 else 'pm'}"

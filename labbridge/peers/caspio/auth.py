@@ -52,7 +52,7 @@ class Tokens:
 
     def current(self) -> str:
         """A token believed to be good. Raises what `renew` raises."""
-        held = self._held
+        held = self._held = self._held or self._store.load()
         if held is not None and self._is_good(held):
             return held.token
         return self.renew(refused=()).token

@@ -89,6 +89,11 @@ class Caspio:
         """Close the connections, also those of every copy made by `speaking_for`."""
         self._session.http.close()
 
+    @property
+    def clock_ahead(self) -> float | None:
+        """By how many seconds Caspio's clock was ahead of ours at its last answer; None before the first."""
+        return self._session.http.peer_ahead
+
     # Tables
 
     def tables(self) -> list[str]:

@@ -13,11 +13,12 @@ from typing import Any, Self, TypeVar
 import httpx2
 from pydantic import TypeAdapter, ValidationError
 
+from labbridge.addresses import is_loopback
 from labbridge.peers.caspio.assumptions import CaspioAssumptions
 from labbridge.peers.caspio.auth import Tokens
 from labbridge.peers.caspio.refusals import Subject, explain
 from labbridge.peers.errors import Rejected, Unauthorized, Unreadable
-from labbridge.peers.http import Files, Http, Response, check_address, encode_query, is_loopback
+from labbridge.peers.http import Files, Http, Response, check_address, encode_query
 from labbridge.peers.ports import Limiter, Meter, TokenStore
 
 PEER = "caspio"

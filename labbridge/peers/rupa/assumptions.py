@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from types import MappingProxyType
 from typing import Literal
 
@@ -50,6 +51,12 @@ class RupaAssumptions:
 
     wire_format: WireFormat = "jsonapi"
     """2.2: how order intents are created; "flat" is what rupa-js sends."""
+
+    intent_life: timedelta = timedelta(hours=72)
+    """Question 10: no life of an order intent is documented. An unused one is put away after so long."""
+
+    intent_doubt: timedelta = timedelta(seconds=60)
+    """How long after a connection broke a creation may still be under way at Rupa, unseen by a listing."""
 
     includes: Mapping[str, str] = field(default_factory=lambda: DEFAULT_INCLUDES)
     """4: sent as `include`, dropped for good when answered with 400."""

@@ -10,11 +10,11 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from types import TracebackType
 from typing import Protocol, Self, TypeVar
 
 import httpx2
 
+from labbridge.peers.closing import Closing
 from labbridge.peers.errors import NotFound, Unreadable
 from labbridge.peers.http import Http, Response
 from labbridge.peers.ports import Limiter, Meter
@@ -57,7 +57,7 @@ class PublishableKey:
     expires_at: datetime | None = None
 
 
-class Rupa:
+class Rupa(Closing):
     """One connection's view of Rupa. `file_hosts` are storage hosts an administrator allowed beside Rupa's.
 
     `spellings` may be shared by all connections and kept between runs.
@@ -112,14 +112,6 @@ class Rupa:
         self._http.close()
         self._files_http.close()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
     @property
     def max_file_size(self) -> int:
         return self._assumptions.max_file_size
@@ -127,6 +119,11 @@ class Rupa:
     def now(self) -> datetime:
         """Rupa's clock at its last answer: what is read now is compared in age with events of that clock."""
         return self._http.peer_time or self._clock()
+
+    @property
+    def clock_ahead(self) -> float | None:
+        """By how many seconds Rupa's clock was ahead of ours at its last answer; None before the first."""
+        return self._http.peer_ahead
 
     # Practitioners
 

@@ -12,8 +12,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from urllib.parse import SplitResult, urlsplit
 
+from labbridge.addresses import is_loopback
 from labbridge.peers.errors import PeerError, Rejected, Unauthorized, Unavailable, Unreadable
-from labbridge.peers.http import Http, Response, is_loopback
+from labbridge.peers.http import Http, Response
 from labbridge.peers.rupa.auth import AccessTokens
 from labbridge.peers.rupa.files import A_PAGE, FileExpired, FileRefused, is_page
 from labbridge.peers.rupa.jsonapi import same_host

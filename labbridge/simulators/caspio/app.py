@@ -9,7 +9,9 @@ from werkzeug.routing import BaseConverter
 
 from labbridge.simulators.caspio import (
     app_connections,
+    datapages,
     directories,
+    html_blocks,
     oauth,
     pages,
     rest,
@@ -107,6 +109,7 @@ def _flask(account: Account, sender: Sender) -> Flask:
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     rest.install(app, account)
     app_connections.install(account)
+    datapages.install(account)
     parts = (
         directories,
         rest_attachments,
@@ -114,6 +117,8 @@ def _flask(account: Account, sender: Sender) -> Flask:
         rest_webhooks,
         rest_tables,
         pages,
+        html_blocks,
+        datapages,
         app_connections,
         saml,
     )

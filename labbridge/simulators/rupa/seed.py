@@ -40,7 +40,7 @@ def fill(world: World) -> None:
             return
         catalogue.load(world.store, int(world.options.catalogue_size))
         for clinic, people in CLINICS.items():
-            _clinic(world, clinic, people)
+            add_clinic(world, clinic, people)
         for doctor, *fields in PATIENTS:
             row = dict(zip(PATIENT_KEYS, fields, strict=True))
             seed(world, [{"practitioner": practitioner_id(doctor), **row}])
@@ -69,7 +69,8 @@ def seed(world: World, rows: list[dict[str, Any]]) -> list[Doc]:
     return made
 
 
-def _clinic(world: World, name: str, people: list[tuple[str, str, str]]) -> None:
+def add_clinic(world: World, name: str, people: list[tuple[str, str, str]]) -> Doc:
+    """Add a clinic with its practitioners: first name (which makes the id), last name, kind."""
     clinic = world.store.add("clinic", {"id": clinic_id(name), "name": name})
     for first, last, kind in people:
         doctor = {
@@ -85,3 +86,4 @@ def _clinic(world: World, name: str, people: list[tuple[str, str, str]]) -> None
             "updated_at": world.now(),
         }
         world.store.add("practitioner", doctor, clinic=clinic["id"])
+    return clinic

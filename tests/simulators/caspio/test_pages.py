@@ -201,3 +201,19 @@ def test_the_controls_page_counts_and_seeds(browser, sim):
     assert len(sim.dump()["Patients"]) == 25
     browser.post("/_sim/reset")
     assert sim.dump() == {}
+
+
+def test_an_html_block_shows_the_rows_of_a_table(practice):
+    page = {
+        "table": "Patients",
+        "filter": "Patient_ID = 'P-1002'",
+        "html": "<b>[@field:Patient_ID]</b> [@field:No]",
+    }
+    shown = practice.post("/html-block", data=page).text
+    assert "<b>P-1002</b> [@field:No]" in shown, "a field that the table does not have stays as it is written"
+    assert shown.count('aria-label="Row ') == 1
+
+
+def test_an_html_block_says_what_is_wrong_with_its_filter(practice):
+    shown = practice.post("/html-block", data={"table": "Patients", "filter": "Nobody ==", "html": "x"}).text
+    assert 'role="alert"' in shown

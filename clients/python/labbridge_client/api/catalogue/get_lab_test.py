@@ -1,0 +1,200 @@
+from http import HTTPStatus
+from typing import Any, cast
+from urllib.parse import quote
+
+import httpx
+
+from ...client import AuthenticatedClient, Client
+from ...types import Response, UNSET
+from ... import errors
+
+from ...models.lab_test import LabTest
+from ...models.problem import Problem
+from typing import cast
+
+
+def _get_kwargs(
+    lab_test_id: int,
+) -> dict[str, Any]:
+
+    _kwargs: dict[str, Any] = {
+        "method": "get",
+        "url": "/api/v1/lab-tests/{lab_test_id}".format(
+            lab_test_id=quote(str(lab_test_id), safe=""),
+        ),
+    }
+
+    return _kwargs
+
+
+def _parse_response(
+    *, client: AuthenticatedClient | Client, response: httpx.Response
+) -> Any | LabTest | Problem | None:
+    if response.status_code == 200:
+        response_200 = LabTest.from_dict(response.json())
+
+        return response_200
+
+    if response.status_code == 304:
+        response_304 = cast(Any, None)
+        return response_304
+
+    if response.status_code == 401:
+        response_401 = Problem.from_dict(response.json())
+
+        return response_401
+
+    if response.status_code == 403:
+        response_403 = Problem.from_dict(response.json())
+
+        return response_403
+
+    if response.status_code == 404:
+        response_404 = Problem.from_dict(response.json())
+
+        return response_404
+
+    if response.status_code == 422:
+        response_422 = Problem.from_dict(response.json())
+
+        return response_422
+
+    if response.status_code == 429:
+        response_429 = Problem.from_dict(response.json())
+
+        return response_429
+
+    if response.status_code == 500:
+        response_500 = Problem.from_dict(response.json())
+
+        return response_500
+
+    if client.raise_on_unexpected_status:
+        raise errors.UnexpectedStatus(response.status_code, response.content)
+    else:
+        return None
+
+
+def _build_response(
+    *, client: AuthenticatedClient | Client, response: httpx.Response
+) -> Response[Any | LabTest | Problem]:
+    return Response(
+        status_code=HTTPStatus(response.status_code),
+        content=response.content,
+        headers=response.headers,
+        parsed=_parse_response(client=client, response=response),
+    )
+
+
+def sync_detailed(
+    lab_test_id: int,
+    *,
+    client: AuthenticatedClient,
+) -> Response[Any | LabTest | Problem]:
+    """Get Lab Test
+
+     Needs the scope `catalogue:read`.
+
+    Args:
+        lab_test_id (int):
+
+    Raises:
+        errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
+        httpx.TimeoutException: If the request takes longer than Client.timeout.
+
+    Returns:
+        Response[Any | LabTest | Problem]
+    """
+
+    kwargs = _get_kwargs(
+        lab_test_id=lab_test_id,
+    )
+
+    response = client.get_httpx_client().request(
+        **kwargs,
+    )
+
+    return _build_response(client=client, response=response)
+
+
+def sync(
+    lab_test_id: int,
+    *,
+    client: AuthenticatedClient,
+) -> Any | LabTest | Problem | None:
+    """Get Lab Test
+
+     Needs the scope `catalogue:read`.
+
+    Args:
+        lab_test_id (int):
+
+    Raises:
+        errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
+        httpx.TimeoutException: If the request takes longer than Client.timeout.
+
+    Returns:
+        Any | LabTest | Problem
+    """
+
+    return sync_detailed(
+        lab_test_id=lab_test_id,
+        client=client,
+    ).parsed
+
+
+async def asyncio_detailed(
+    lab_test_id: int,
+    *,
+    client: AuthenticatedClient,
+) -> Response[Any | LabTest | Problem]:
+    """Get Lab Test
+
+     Needs the scope `catalogue:read`.
+
+    Args:
+        lab_test_id (int):
+
+    Raises:
+        errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
+        httpx.TimeoutException: If the request takes longer than Client.timeout.
+
+    Returns:
+        Response[Any | LabTest | Problem]
+    """
+
+    kwargs = _get_kwargs(
+        lab_test_id=lab_test_id,
+    )
+
+    response = await client.get_async_httpx_client().request(**kwargs)
+
+    return _build_response(client=client, response=response)
+
+
+async def asyncio(
+    lab_test_id: int,
+    *,
+    client: AuthenticatedClient,
+) -> Any | LabTest | Problem | None:
+    """Get Lab Test
+
+     Needs the scope `catalogue:read`.
+
+    Args:
+        lab_test_id (int):
+
+    Raises:
+        errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
+        httpx.TimeoutException: If the request takes longer than Client.timeout.
+
+    Returns:
+        Any | LabTest | Problem
+    """
+
+    return (
+        await asyncio_detailed(
+            lab_test_id=lab_test_id,
+            client=client,
+        )
+    ).parsed

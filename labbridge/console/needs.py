@@ -1,0 +1,316 @@
+"""What needs a person, in order of harm. Each kind is one function; Today shows them in the order of `KINDS`.
+
+The count of queries is the same whatever there is to do. Nothing here opens patient data: what is shown are keys of
+orders and sentences without names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
+
+from django.db.models import Count, Exists, Max, OuterRef, Q, QuerySet
+from django.db.models.functions import Substr
+from django.urls import reverse
+from django.utils import timezone
+
+from labbridge.console.failures import failure_key
+from labbridge.console.scope import Viewer, count_of, first_of
+from labbridge.inbox.models import Event, EventState
+from labbridge.mirror.late import overdue as is_late
+from labbridge.mirror.models import CaseKind, CaseState, Order, OrderedTest, Phase, ReviewCase
+from labbridge.mirror.reviews import to_review
+from labbridge.ordering.models import OrderRequest, RequestState
+from labbridge.practices.models import Connection, ConnectionState, Practice
+
+OPEN_ORDER = "Open the order"
+WHY_LATE = "See why"
+UNREVIEWED = "Results that nobody has reviewed"
+SHOWN = 5  #: of each kind; the rest is counted
+COUNTED = 1000  #: beyond that the exact number tells nobody anything
+UNPAID_AFTER = timedelta(days=3)  #: how long a patient may take before somebody reminds them
+
+
+@dataclass(frozen=True)
+class Need:
+    """One thing to do: what, since when, and its one next action: a page of ours, or a sentence."""
+
+    what: str
+    practice: Practice | None
+    since: datetime | None = None
+    detail: str = ""
+    action: str = ""
+    address: str = ""
+
+
+@dataclass(frozen=True)
+class Group:
+    title: str
+    tone: str  # harm, wait
+    count: int
+    needs: tuple[Need, ...]
+    address: str = ""  # where all of them are
+
+    @property
+    def further(self) -> int:
+        return self.count - len(self.needs)
+
+    @property
+    def at_most(self) -> bool:
+        return self.count >= COUNTED
+
+
+Kind = Callable[[Viewer], Group]
+
+
+def groups(viewer: Viewer) -> list[Group]:
+    """Everything that needs a person, what harms most first; kinds without anything are left out."""
+    return [group for group in (kind(viewer) for kind in KINDS) if group.count]
+
+
+def _group(
+    title: str, tone: str, rows: QuerySet[Any], need: Callable[[Any], Need], address: str = ""
+) -> Group:  # any: rows of several models
+    first = tuple(need(row) for row in rows[:SHOWN])
+    count = len(first) if len(first) < SHOWN else rows.order_by()[:COUNTED].count()
+    return Group(title, tone, count, first, address)
+
+
+def _of_practices(
+    what: tuple[str, str],
+    rows: QuerySet[Any],
+    practices: list[Practice],
+    need: Callable[[Any], Need],
+    address: str = "",
+) -> Group:  # any: rows of several models
+    """As `_group`, of rows that an index has in their order, for each practice by itself."""
+    first = tuple(need(row) for row in first_of(rows, practices, SHOWN))
+    count = len(first) if len(first) < SHOWN else min(count_of(rows, practices, COUNTED), COUNTED)
+    return Group(*what, count, first, address)
+
+
+def results_not_in_the_chart(viewer: Viewer) -> Group:
+    tests = (
+        OrderedTest.objects.filter(practice__in=viewer.practices, removed=False)
+        .exclude(problem="")
+        .select_related("order", "practice")
+        .order_by("results_received_at", "id")
+    )
+    return _of_practices(
+        ("Results that are not in the chart", "harm"), tests, viewer.practices,
+        lambda test: Need(
+            f"Order {test.order.external_id}, test {test.external_id}", test.practice, test.results_received_at,
+            test.problem, OPEN_ORDER, reverse("order-page", args=[test.order_id]),
+        ),
+    )  # fmt: skip
+
+
+def unreviewed(viewer: Viewer) -> Group:
+    """Results that no practitioner has looked at yet, critical and abnormal ones first; for those who review."""
+    may = viewer.at("results.review")
+    if not may:
+        return Group(UNREVIEWED, "harm", 0, ())
+    waiting = to_review(may).select_related("ordered_test__order", "practice")
+    return _of_practices(
+        (UNREVIEWED, "harm"), waiting, may,
+        lambda result: Need(
+            f"Order {result.ordered_test.order.external_id}, test {result.ordered_test.external_id}",
+            result.practice, result.received_at or result.found_at, "", "Review it",
+            reverse("order-page", args=[result.ordered_test.order_id]),
+        ),
+        reverse("results"),
+    )  # fmt: skip
+
+
+def unmatched(viewer: Viewer) -> Group:
+    """Each question for those who may decide it; for the others only that there are some."""
+    cases = ReviewCase.objects.filter(practice__in=viewer.practices, state=CaseState.OPEN)
+    may = viewer.at("cases.decide")
+    if not may:
+        count = cases.order_by()[:COUNTED].count()
+        what = Need(
+            "Patients wait to be matched.", None, action="Front desk or a practitioner decides who they are."
+        )
+        return Group("Patients who are not matched", "harm", count, (what,) if count else ())
+    mine = cases.filter(practice__in=may).select_related("practice", "chart", "patient").order_by("opened_at")
+    return _of_practices(("Patients who are not matched", "harm"), mine, may, _case, reverse("cases"))
+
+
+def _case(case: ReviewCase) -> Need:
+    why = " ".join(one["words"] for one in case.reasons if one["field"] == "rule")
+    if case.chart is None:
+        asked = f"Rupa patient {case.patient}: which row in Caspio is this?"
+    elif case.kind == CaseKind.VALUES:
+        asked = f"Chart {case.chart.key}: whose values are right?"
+    else:
+        asked = f"Chart {case.chart.key}: who is this at Rupa?"
+    return Need(
+        asked, case.practice, case.opened_at, why,
+        "Decide", reverse("case", args=[case.pk]),
+    )  # fmt: skip
+
+
+STUCK = ~Q(filing_problem="") | ~Q(pull_problem="")
+
+
+def stuck_orders(viewer: Viewer) -> Group:
+    stuck = (
+        Order.objects.filter(STUCK, practice__in=viewer.practices).select_related("practice").order_by("id")
+    )
+    return _group(
+        "Orders that are not up to date in Caspio", "harm", stuck,
+        lambda order: Need(
+            f"Order {order.external_id}", order.practice, order.as_of or order.first_seen_at,
+            order.filing_problem or order.pull_problem, OPEN_ORDER, reverse("order-page", args=[order.pk]),
+        ),
+    )  # fmt: skip
+
+
+def events_waiting(viewer: Viewer) -> Group:
+    """Those of one failure together. What waits for an order that is stuck is told by that order."""
+    mine = Q(practice__in=viewer.practices)
+    if viewer.everywhere:
+        mine |= Q(practice=None)  # events that name no known practice are for whoever has all of them
+    stuck = Order.objects.filter(
+        STUCK,
+        practice=OuterRef("practice"),
+        external_id=Substr(OuterRef("subject"), len("order:") + 1),
+    )
+    failures = (
+        Event.objects.filter(mine)
+        .exclude(state__in=[EventState.HANDLED, EventState.RECEIVED])
+        .exclude(Exists(stuck), state=EventState.WAITING)
+        .values("peer", "state", "reason")
+        .annotate(events=Count("*"), newest=Max("received_at"), example=Max("external_id"))
+        .order_by("-newest")
+    )
+    may = bool(viewer.at("events.replay"))
+    place = f"&practice={viewer.practices[0].slug}" if len(viewer.practices) == 1 else ""
+    told = partial(_failure, may_replay=may, place=place)
+    address = reverse("events") if viewer.at("events.see") else ""
+    return _group("Events that could not be handled", "harm", failures, told, address)
+
+
+def _failure(row: dict[str, Any], *, may_replay: bool, place: str) -> Need:  # any: a row of values
+    one = (
+        f"Event {row['example']}"
+        if row["events"] == 1
+        else f"{row['events']} events of {row['peer'].title()}"
+    )
+    what = f"{one} ({row['state']})"
+    if not may_replay:
+        return Need(what, None, row["newest"], row["reason"])
+    key = failure_key(row["peer"], row["state"], row["reason"])
+    return Need(
+        what, None, row["newest"], row["reason"], "Replay", f"{reverse('replay')}?failure={key}{place}"
+    )
+
+
+def ordered_twice(viewer: Viewer) -> Group:
+    """Two orders from one request: an earlier checkout was used as well."""
+    twice = (
+        OrderRequest.objects.filter(practice__in=viewer.practices)
+        .exclude(other_order_id="")
+        .select_related("practice")
+        .order_by("created_at")
+    )
+    return _group(
+        "Requests that were ordered twice", "harm", twice,
+        lambda one: Need(f"Request {one.key}", one.practice, one.created_at, one.message),
+    )  # fmt: skip
+
+
+def wishes(viewer: Viewer) -> Group:
+    """Requests of this person's own, of which they wanted to be told when Rupa works again: it does."""
+    told = [RequestState.READY, RequestState.FAILED, RequestState.EXPIRED]
+    mine = (
+        OrderRequest.objects.filter(practice__in=viewer.at("orders.place"), wish_at__isnull=False)
+        .filter(wish_by=viewer.access.user_name, state__in=told, order_external_id="")
+        .select_related("practice")
+        .order_by("wish_at")
+    )
+    return _group("Rupa works again", "wait", mine, _wish)
+
+
+def _wish(one: OrderRequest) -> Need:
+    detail = one.message or "The checkout of your order request is ready."
+    address = reverse("order-request", args=[one.pk])
+    return Need("Your order request", one.practice, one.created_at, detail, "Open the request", address)
+
+
+def overdue(viewer: Viewer) -> Group:
+    """By the labs' own figures in the catalogue; an order without figures is never called late."""
+    late = (
+        is_late(Order.objects.filter(practice__in=viewer.practices), timezone.now())
+        .select_related("practice")
+        .order_by("expected_at")
+    )
+    return _of_practices(
+        ("Late orders", "wait"), late, viewer.practices,
+        lambda order: Need(
+            f"Order {order.external_id}", order.practice, order.expected_at,
+            "Expected by then, by the lab's own turnaround and shipping.", WHY_LATE,
+            reverse("order-page", args=[order.pk]),
+        ),
+    )  # fmt: skip
+
+
+def unpaid(viewer: Viewer) -> Group:
+    waiting = (
+        Order.objects.filter(
+            practice__in=viewer.practices,
+            phase=Phase.AWAITING_PAYMENT,
+            is_demo=False,
+            submitted_at__lt=timezone.now() - UNPAID_AFTER,
+        )
+        .select_related("practice")
+        .order_by("submitted_at")
+    )
+    return _of_practices(
+        ("Orders that nobody has paid yet", "wait"), waiting, viewer.practices,
+        lambda order: Need(
+            f"Order {order.external_id}", order.practice, order.submitted_at,
+            "Remind the patient: the kit is sent once it is paid.",
+            OPEN_ORDER, reverse("order-page", args=[order.pk]),
+        ),
+    )  # fmt: skip
+
+
+def connections(viewer: Viewer) -> Group:
+    may = viewer.at("connections.manage")
+    failing = (
+        Connection.objects.filter(practice__in=viewer.practices)
+        .exclude(state=ConnectionState.ACTIVE, problem="")
+        .select_related("practice")
+    )
+    return _group(
+        "Connections that fail", "harm", failing, lambda one: _connection(one, manage=one.practice in may)
+    )
+
+
+def _connection(one: Connection, *, manage: bool) -> Need:
+    what = f"{one.practice.name}, connection to {one.peer.title()}"
+    detail = one.problem or f"It is {one.get_state_display().lower()}."
+    if one.peer == "rupa" and manage:
+        address = reverse("rupa-connect", args=[one.practice.slug])
+        return Need(what, one.practice, one.changed_at, detail, "Connect again", address)
+    action = "" if manage else "The owner or an administrator connects it again."
+    return Need(what, one.practice, one.changed_at, detail, action)
+
+
+#: In order of harm: what is missing in a chart, what nobody has looked at, whose it is, what is stuck, late, unpaid.
+KINDS: tuple[Kind, ...] = (
+    results_not_in_the_chart,
+    unreviewed,
+    unmatched,
+    stuck_orders,
+    ordered_twice,
+    events_waiting,
+    wishes,
+    overdue,
+    unpaid,
+    connections,
+)

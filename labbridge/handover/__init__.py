@@ -1,0 +1,1 @@
+"""What leaves Labbridge: the machine API, and feeds to other systems."""

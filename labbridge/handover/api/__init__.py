@@ -1,0 +1,1 @@
+"""The machine API under `/api/v1` (docs/api.md)."""

@@ -1,0 +1,1 @@
+"""Healthie, read only: which lab orders it holds for one of its clients."""

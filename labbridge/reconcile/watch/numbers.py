@@ -1,0 +1,30 @@
+"""A practice's last day in numbers, for the digest."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from labbridge.inbox.models import Event
+from labbridge.mirror.models import Order, Result
+from labbridge.practices.models import Practice
+from labbridge.reconcile.models import LedgerEntry
+from labbridge.reconcile.watch.peers import calls_on
+
+DAY = timedelta(days=1)
+
+
+def day_in_numbers(practice: Practice, now: datetime) -> dict[str, int]:
+    since = now - DAY
+    today = now.astimezone(practice.zone).date()
+    return {
+        "events": Event.objects.filter(practice=practice, received_at__gt=since).count(),
+        "orders": Order.objects.filter(practice=practice, filed_at__gt=since).count(),
+        "results": Result.objects.filter(ordered_test__practice=practice, found_at__gt=since).count(),
+        "repaired": sum(
+            body["repaired"]
+            for body in LedgerEntry.objects.filter(practice=practice, date=today).values_list(
+                "body", flat=True
+            )
+        ),
+        "calls": calls_on(practice, since.astimezone(practice.zone).date()),
+    }
