@@ -19,7 +19,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 unexport PYTHONDONTWRITEBYTECODE  # compiled modules halve the time of every start
 unexport VIRTUAL_ENV  # whatever shell this is called from: the environment is ours
 
-.PHONY: help install demo drill soak test screens pictures lint audit sbom fuzz snapshot client fmt bench lock check-env check-files chromium clean
+.PHONY: help install demo drill soak test coverage screens pictures lint audit sbom fuzz snapshot client fmt bench lock check-env check-files chromium clean
 
 help:  ## This list
 	@sed -n 's/^\([a-z-]*\):[^#]*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -29,8 +29,11 @@ install: $(INSTALLED)  ## Create .venv with everything, as locked in requirement
 demo: $(INSTALLED)  ## Both peers simulated, a demo practice, a day of traffic; Ctrl-C ends it
 	@exec $(BIN)/labbridge demo $(DEMO)
 
-test: lint chromium  ## Everything that CI runs: lint, then all tests with branch coverage
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --cov --cov-report= $(TESTS) < /dev/null
+test: lint chromium  ## Everything that CI runs: lint, then all tests
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(TESTS) < /dev/null
+
+coverage: $(INSTALLED) chromium  ## All tests with branch coverage, and which lines and branches none of them reached
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --cov --cov-report=term $(TESTS) < /dev/null
 
 screens: $(INSTALLED) chromium  ## Pictures of every screen of the console, in screens/
 	@rm -rf screens
