@@ -61,6 +61,36 @@ def _quick_emptying() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(
+    django_db_modify_db_settings_parallel_suffix: None,
+) -> Iterator[pytest.MonkeyPatch]:
+    """Have the tests' database made as on a first start: in one go, then by the migrations that are newer.
+
+    That both ways end the same is what tests/database/test_snapshot.py tells.
+    """
+    from django.core import management
+
+    from labbridge.database import snapshot
+
+    migrate = management.call_command
+
+    def call(command: str, *arguments: Any, **options: Any) -> Any:
+        if command == "migrate":
+            snapshot.load()
+        return migrate(command, *arguments, **options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(management, "call_command", call)
+        yield patch
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_modify_db_settings: pytest.MonkeyPatch, django_db_setup: None) -> None:
+    """From here on `migrate` goes step by step again."""
+    django_db_modify_db_settings.undo()
+
+
 @pytest.fixture(autouse=True)
 def _logs_to_standard_output() -> Iterator[None]:
     """A command run in this process sends them elsewhere."""
