@@ -7,6 +7,7 @@ import logging
 import sqlite3
 import threading
 from datetime import UTC, datetime
+from functools import cached_property
 
 import httpx2
 
@@ -45,9 +46,14 @@ class Sender:
 
     def __init__(self, world: World, client: httpx2.Client | None = None) -> None:
         self._world = world
-        self._client = client or httpx2.Client(follow_redirects=False)
+        self._given = client
         self._stop = threading.Event()
         self._threads: list[threading.Thread] = []
+
+    @cached_property
+    def _client(self) -> httpx2.Client:
+        """Made when something is sent: reading the certificate authorities takes longer than all else here."""
+        return self._given or httpx2.Client(follow_redirects=False)
 
     def start(self) -> None:
         self._world.store.run("UPDATE deliveries SET state = 'pending' WHERE state = 'sending'")
@@ -61,7 +67,8 @@ class Sender:
         self._world.wake.set()
         for thread in self._threads:
             thread.join(timeout=self._world.options.delivery_timeout + 1)
-        self._client.close()
+        if "_client" in self.__dict__:
+            self._client.close()
 
     def send_due(self) -> bool:
         """Send one delivery that is due; say whether there was one."""
