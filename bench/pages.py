@@ -189,7 +189,10 @@ def _here() -> dict[str, Any]:
     django.setup()
     from bench.million import peak
     from labbridge.analytics.facts import refresh
+    from labbridge.commands.service import warm_up
     from labbridge.practices.models import Practice
+
+    warm_up()  # as the service does before anybody asks
 
     practice, small = (Practice.objects.get(slug=slug) for slug in ("million", "small"))
     keys = _keys(practice)

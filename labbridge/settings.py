@@ -314,6 +314,7 @@ DEBUG = False
 USE_TZ = True
 TIME_ZONE = "UTC"
 LANGUAGE_CODE = "en-us"
+USE_I18N = False  # every page is in English: nothing is looked up for each number and date of a list
 ROOT_URLCONF = "labbridge.urls"
 WSGI_APPLICATION = "labbridge.wsgi.application"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"

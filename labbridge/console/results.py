@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
@@ -17,6 +17,8 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.html import format_html_join
+from django.utils.safestring import SafeString
 from django.views.decorators.http import require_GET, require_POST
 
 from labbridge.accounts.access import access_of, require
@@ -55,7 +57,8 @@ def result_list(request: HttpRequest) -> HttpResponse:
     if last is not None:
         found = reviewed_behind(found, last) if reviewed else waiting_behind(found, last)
     rows = list(first_of(_with_all(found), practices, PER_PAGE + 1))
-    lines = _lines(rows[:PER_PAGE])
+    people = {one.pk: reviewers(one) for one in practices} if rows and not reviewed else {}
+    lines = _lines(rows[:PER_PAGE], people)
     record(
         "result.list", actor=person(request), practice=practices[0] if len(practices) == 1 else None,
         patient=[side for line in lines for side in line.who.sides], count=len(lines), why="treatment",
@@ -65,7 +68,6 @@ def result_list(request: HttpRequest) -> HttpResponse:
         "reviewed": reviewed,
         "mine": mine,
         "more": rows[PER_PAGE - 1].pk if len(rows) > PER_PAGE else None,
-        "people": {one.slug: reviewers(one) for one in practices} if lines and not reviewed else {},
         "may_review": access_of(request).practices("results.review"),
     }
     return render(request, "console/results.html", context)
@@ -183,6 +185,7 @@ class Line:
     due: date
     overdue: bool
     readings: tuple[Reading, ...]
+    people: SafeString  # to whom it may be given, as the options of a choice
 
     @property
     def practice(self) -> Practice:
@@ -209,8 +212,13 @@ class Line:
         return len(self.flagged) - len(self.shown)
 
 
-def _lines(rows: Sequence[Result]) -> list[Line]:
+def _lines(rows: Sequence[Result], reviewing: Mapping[uuid.UUID, Sequence[str]]) -> list[Line]:
     people = whose([one.ordered_test.order for one in rows])
+    # Written once for all lines that are the same person's: everybody stands in every line.
+    options = {
+        (pk, name): _options(reviewing.get(pk, ()), name)
+        for pk, name in {(one.practice_id, one.assigned_to) for one in rows}
+    }
     ids = {one.ordered_test.lab_test_id_external for one in rows}
     practices = {one.ordered_test.order.practice for one in rows}
     named = {
@@ -225,8 +233,15 @@ def _lines(rows: Sequence[Result]) -> list[Line]:
         due = due_on(one, order.practice, days[order.practice])
         overdue = one.reviewed_at is None and due < now.astimezone(order.practice.zone).date()
         name = named.get((order.practice_id, test.lab_test_id_external)) or test.external_id
-        lines.append(Line(one, name, people[order.pk], due, overdue, _open(one)))
+        given = options[one.practice_id, one.assigned_to]
+        lines.append(Line(one, name, people[order.pk], due, overdue, _open(one), given))
     return lines
+
+
+def _options(names: Sequence[str], chosen: str) -> SafeString:
+    return format_html_join(
+        "", "<option{}>{}</option>", ((" selected" if name == chosen else "", name) for name in names)
+    )
 
 
 def _open(result: Result) -> tuple[Reading, ...]:

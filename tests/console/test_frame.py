@@ -204,8 +204,9 @@ class TestParts:
         return render_to_string(f"console/parts/{name}.html", context)
 
     def test_a_tag_has_a_word_and_a_tone(self) -> None:
-        assert tag("awaiting_payment") == {"text": "awaiting payment", "tone": "wait"}
-        assert tag("something new") == {"text": "something new", "tone": ""}
+        assert tag("awaiting_payment") == '<span class="tag wait">awaiting payment</span>'
+        assert tag("something new") == '<span class="tag">something new</span>'
+        assert tag("failed", "<refused>") == '<span class="tag harm">&lt;refused&gt;</span>'
 
     def test_a_problem_has_a_sentence_and_an_action(self) -> None:
         shown = self.part("problem", text="It broke & fell.", address="/again", action="Try again")

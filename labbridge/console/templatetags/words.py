@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from django import template
-from django.utils import dateformat, timezone
+from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
@@ -53,10 +53,14 @@ def purpose(word: str) -> str:
     return PURPOSES.get(word, words(word))
 
 
-@register.inclusion_tag("console/parts/tag.html")
-def tag(word: str, text: str = "") -> dict[str, str]:
-    """A state as a small label; its tone comes from the word, never from colour alone."""
-    return {"text": text or words(word), "tone": TONES.get(str(word), "")}
+@register.simple_tag
+def tag(word: str, text: str = "") -> SafeString:
+    """A state as a small label; its tone comes from the word, never from colour alone.
+
+    Written here and not in a template of its own: a list has one in every row.
+    """
+    tone = TONES.get(str(word), "")
+    return format_html('<span class="tag{}">{}</span>', f" {tone}" if tone else "", text or words(word))
 
 
 @register.simple_tag
@@ -88,7 +92,8 @@ def age(passed: timedelta) -> str:
 
 
 def _time(local: datetime, text: str) -> SafeString:
-    whole = f"{dateformat.format(local, 'l, F j, Y,')} {_clock(local)} {local.tzname()}"
+    # Not Django's own formats: they read every letter of theirs anew, and a list has two such cells in each row.
+    whole = f"{local:%A, %B} {local.day}, {local.year}, {_clock(local)} {local.tzname()}"
     return format_html(
         '<time datetime="{}" title="{}">{}</time>', local.isoformat(timespec="seconds"), whole, text
     )
@@ -101,7 +106,8 @@ def _day(local: datetime) -> str:
         return "Today"
     if days == 1:
         return "Yesterday"
-    return dateformat.format(local, "M j," if local.year == now.year else "M j, Y,")
+    day = f"{local:%b} {local.day},"
+    return day if local.year == now.year else f"{day} {local.year},"
 
 
 def _clock(local: datetime) -> str:
