@@ -92,7 +92,7 @@ def running_web_server() -> Iterator[None]:
 def warm_up() -> None:
     """Load what the first visitors would wait for: every screen, its address, and what it is drawn with.
 
-    None of it is ever garbage, so nobody looks through it again: that took 0.1 s of one answer in thirty.
+    None of it is ever garbage, so nobody looks through it again: that took 0.07 s of one answer in a hundred.
     """
     from django.apps import apps
     from django.template.loader import get_template

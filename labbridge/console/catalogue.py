@@ -26,7 +26,7 @@ from labbridge.practices.models import Practice
 PER_PAGE = 50
 COMPARED = 4  #: tests side by side
 RECENT = timedelta(days=31)
-NEWS = 200  #: changes listed at once
+HISTORY = 200  #: changes of the tests that are compared
 STATES = {"": "To order", "unavailable": "Unavailable", "retired": "Retired", "all": "All"}
 COLUMNS = ("Test", "Lab", "Price", "Results after", "State", "Compare")
 FIELDS = {
@@ -113,7 +113,7 @@ def compare(request: HttpRequest) -> HttpResponse:
     wanted = Q()
     for test in tests:
         wanted |= Q(practice=test.practice, external_id=test.external_id)
-    held = LabTestChange.objects.filter(wanted).order_by("-at", "-pk")[:NEWS] if tests else ()
+    held = LabTestChange.objects.filter(wanted).order_by("-at", "-pk")[:HISTORY] if tests else ()
     known = {(test.practice_id, test.external_id): test for test in tests}
     story = [change for one in held if (change := told(one, known, units))]
     context = {
@@ -130,16 +130,23 @@ def news(request: HttpRequest) -> HttpResponse:
     """What changed in the catalogue within a month, newest first."""
     practices = scope.practices(request, "catalogue.see")
     since = timezone.now() - RECENT
-    held = list(
-        LabTestChange.objects.filter(practice__in=practices, at__gte=since).order_by("-at", "-pk")[:NEWS]
-    )
+    units = units_of(practices)
+    unknown = [one for one in practices if units[one.pk] == "unknown"]  # of these no price is told
+    changes = LabTestChange.objects.filter(practice__in=practices, at__gte=since)
+    changes = changes.exclude(field="price", practice__in=unknown).order_by("-at", "-pk")
+    page = Paginator(changes, PER_PAGE).get_page(request.GET.get("page"))
+    held = list(page)
     tests = LabTest.objects.filter(practice__in=practices, external_id__in={one.external_id for one in held})
     known = {(test.practice_id, test.external_id): test for test in tests.select_related("practice")}
-    units = units_of(practices)
     story = [change for one in held if (change := told(one, known, units))]
     return render(
-        request, "console/catalogue_news.html", {"story": story, "zone_of": practices[0], "most": NEWS}
+        request, "console/catalogue_news.html", {"story": story, "zone_of": practices[0], "page": page}
     )
+
+
+def tellable(change: LabTestChange, units: dict[Any, str]) -> bool:
+    """A price tells nothing while nobody knows what the amounts mean."""
+    return change.field != "price" or units.get(change.practice_id, "unknown") != "unknown"
 
 
 def told(
@@ -147,7 +154,7 @@ def told(
 ) -> Change | None:
     """As people read it; None when it cannot be told, as a price while nobody knows what the amounts mean."""
     test, unit = known.get((change.practice_id, change.external_id)), units.get(change.practice_id, "unknown")
-    if test is None or (change.field == "price" and unit == "unknown"):
+    if test is None or not tellable(change, units):
         return None
     if change.field == NEW:
         return Change(change.at, "New in the catalogue", "", "good", test)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import date
 from typing import Any
 
 from django import forms
@@ -86,7 +87,7 @@ class InviteForm(PersonForm):
 
 
 class KeyForm(PlainForm):
-    """A key of the machine API. `agreements`: those that hold today."""
+    """A key of the machine API. `agreements`: those that hold today, and until when."""
 
     name = _text(
         "The program that uses it", 100, "The audit calls it by this name, so each program has its own."
@@ -107,15 +108,15 @@ class KeyForm(PlainForm):
     days = _number("Days until it expires", MOST_DAYS, f"{MOST_DAYS} at most.", 365)
     per_minute = _number("Calls a minute, at most", MOST_PER_MINUTE, "", 120)
 
-    def __init__(self, agreements: Sequence[Agreement], *args: Any, **kwargs: Any) -> None:
+    def __init__(self, agreements: Mapping[Agreement, date], *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["phi"].initial = "none"
         self.fields["phi"].choices = [  # type: ignore[attr-defined]  # a ChoiceField
             ("none", "It never sees any"),
             (IN_HOUSE, "It may; only the practice's own staff use it"),
             *(
-                (str(one.pk), f"It may; {one.party} runs it, with a BAA until {one.last_day}")
-                for one in agreements
+                (str(one.pk), f"It may; {one.party} runs it, with a BAA until {last_day}")
+                for one, last_day in agreements.items()
             ),
         ]
 

@@ -6,7 +6,7 @@ orders and sentences without names.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -18,7 +18,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from labbridge.console.failures import failure_key
-from labbridge.console.scope import Viewer, count_of, first_of
+from labbridge.console.scope import Viewer, first_and_count
 from labbridge.inbox.models import Event, EventState
 from labbridge.mirror.late import overdue as is_late
 from labbridge.mirror.models import CaseKind, CaseState, Order, OrderedTest, Phase, ReviewCase
@@ -87,23 +87,23 @@ def _of_practices(
     address: str = "",
 ) -> Group:  # any: rows of several models
     """As `_group`, of rows that an index has in their order, for each practice by itself."""
-    first = tuple(need(row) for row in first_of(rows, practices, SHOWN))
-    count = len(first) if len(first) < SHOWN else min(count_of(rows, practices, COUNTED), COUNTED)
-    return Group(*what, count, first, address)
+    first, count = first_and_count(rows, practices, SHOWN, COUNTED)
+    return Group(*what, min(count, COUNTED), tuple(need(row) for row in first), address)
 
 
 def results_not_in_the_chart(viewer: Viewer) -> Group:
     tests = (
         OrderedTest.objects.filter(practice__in=viewer.practices, removed=False)
         .exclude(problem="")
-        .select_related("order", "practice")
+        .select_related("order")
+        .only("practice", "external_id", "results_received_at", "problem", "order__external_id")
         .order_by("results_received_at", "id")
     )
     return _of_practices(
         ("Results that are not in the chart", "harm"), tests, viewer.practices,
         lambda test: Need(
-            f"Order {test.order.external_id}, test {test.external_id}", test.practice, test.results_received_at,
-            test.problem, OPEN_ORDER, reverse("order-page", args=[test.order_id]),
+            f"Order {test.order.external_id}, test {test.external_id}", viewer.place(test.practice_id),
+            test.results_received_at, test.problem, OPEN_ORDER, reverse("order-page", args=[test.order_id]),
         ),
     )  # fmt: skip
 
@@ -113,12 +113,19 @@ def unreviewed(viewer: Viewer) -> Group:
     may = viewer.at("results.review")
     if not may:
         return Group(UNREVIEWED, "harm", 0, ())
-    waiting = to_review(may).select_related("ordered_test__order", "practice")
+    columns = (
+        "practice",
+        "received_at",
+        "found_at",
+        "ordered_test__external_id",
+        "ordered_test__order__external_id",
+    )
+    waiting = to_review(may).select_related("ordered_test__order").only(*columns)
     return _of_practices(
         (UNREVIEWED, "harm"), waiting, may,
         lambda result: Need(
             f"Order {result.ordered_test.order.external_id}, test {result.ordered_test.external_id}",
-            result.practice, result.received_at or result.found_at, "", "Review it",
+            viewer.place(result.practice_id), result.received_at or result.found_at, "", "Review it",
             reverse("order-page", args=[result.ordered_test.order_id]),
         ),
         reverse("results"),
@@ -135,11 +142,15 @@ def unmatched(viewer: Viewer) -> Group:
             "Patients wait to be matched.", None, action="Front desk or a practitioner decides who they are."
         )
         return Group("Patients who are not matched", "harm", count, (what,) if count else ())
-    mine = cases.filter(practice__in=may).select_related("practice", "chart", "patient").order_by("opened_at")
-    return _of_practices(("Patients who are not matched", "harm"), mine, may, _case, reverse("cases"))
+    columns = ("practice", "kind", "opened_at", "reasons", "chart__key", "patient__external_id")
+    mine = cases.filter(practice__in=may).select_related("chart", "patient").only(*columns)
+    return _of_practices(
+        ("Patients who are not matched", "harm"), mine.order_by("opened_at"), may,
+        lambda case: _case(case, viewer.place(case.practice_id)), reverse("cases"),
+    )  # fmt: skip
 
 
-def _case(case: ReviewCase) -> Need:
+def _case(case: ReviewCase, practice: Practice) -> Need:
     why = " ".join(one["words"] for one in case.reasons if one["field"] == "rule")
     if case.chart is None:
         asked = f"Rupa patient {case.patient}: which row in Caspio is this?"
@@ -148,7 +159,7 @@ def _case(case: ReviewCase) -> Need:
     else:
         asked = f"Chart {case.chart.key}: who is this at Rupa?"
     return Need(
-        asked, case.practice, case.opened_at, why,
+        asked, practice, case.opened_at, why,
         "Decide", reverse("case", args=[case.pk]),
     )  # fmt: skip
 
@@ -157,13 +168,12 @@ STUCK = ~Q(filing_problem="") | ~Q(pull_problem="")
 
 
 def stuck_orders(viewer: Viewer) -> Group:
-    stuck = (
-        Order.objects.filter(STUCK, practice__in=viewer.practices).select_related("practice").order_by("id")
-    )
+    columns = ("practice", "external_id", "as_of", "first_seen_at", "filing_problem", "pull_problem")
+    stuck = Order.objects.filter(STUCK, practice__in=viewer.practices).only(*columns).order_by("id")
     return _group(
         "Orders that are not up to date in Caspio", "harm", stuck,
         lambda order: Need(
-            f"Order {order.external_id}", order.practice, order.as_of or order.first_seen_at,
+            f"Order {order.external_id}", viewer.place(order.practice_id), order.as_of or order.first_seen_at,
             order.filing_problem or order.pull_problem, OPEN_ORDER, reverse("order-page", args=[order.pk]),
         ),
     )  # fmt: skip
@@ -191,10 +201,12 @@ def events_waiting(viewer: Viewer) -> Group:
     place = f"&practice={viewer.practices[0].slug}" if len(viewer.practices) == 1 else ""
     told = partial(_failure, may_replay=may, place=place)
     address = reverse("events") if viewer.at("events.see") else ""
-    return _group("Events that could not be handled", "harm", failures, told, address)
+    held = list(failures[:COUNTED])  # short rows: counting them again would group all events twice
+    first = tuple(told(row) for row in held[:SHOWN])
+    return Group("Events that could not be handled", "harm", len(held), first, address)
 
 
-def _failure(row: dict[str, Any], *, may_replay: bool, place: str) -> Need:  # any: a row of values
+def _failure(row: Mapping[str, Any], *, may_replay: bool, place: str) -> Need:  # any: a row of values
     one = (
         f"Event {row['example']}"
         if row["events"] == 1
@@ -214,12 +226,12 @@ def ordered_twice(viewer: Viewer) -> Group:
     twice = (
         OrderRequest.objects.filter(practice__in=viewer.practices)
         .exclude(other_order_id="")
-        .select_related("practice")
+        .only("practice", "key", "created_at", "message")
         .order_by("created_at")
     )
     return _group(
         "Requests that were ordered twice", "harm", twice,
-        lambda one: Need(f"Request {one.key}", one.practice, one.created_at, one.message),
+        lambda one: Need(f"Request {one.key}", viewer.place(one.practice_id), one.created_at, one.message),
     )  # fmt: skip
 
 
@@ -229,29 +241,29 @@ def wishes(viewer: Viewer) -> Group:
     mine = (
         OrderRequest.objects.filter(practice__in=viewer.at("orders.place"), wish_at__isnull=False)
         .filter(wish_by=viewer.access.user_name, state__in=told, order_external_id="")
-        .select_related("practice")
+        .only("practice", "created_at", "message")
         .order_by("wish_at")
     )
-    return _group("Rupa works again", "wait", mine, _wish)
+    return _group("Rupa works again", "wait", mine, lambda one: _wish(one, viewer.place(one.practice_id)))
 
 
-def _wish(one: OrderRequest) -> Need:
+def _wish(one: OrderRequest, practice: Practice) -> Need:
     detail = one.message or "The checkout of your order request is ready."
     address = reverse("order-request", args=[one.pk])
-    return Need("Your order request", one.practice, one.created_at, detail, "Open the request", address)
+    return Need("Your order request", practice, one.created_at, detail, "Open the request", address)
 
 
 def overdue(viewer: Viewer) -> Group:
     """By the labs' own figures in the catalogue; an order without figures is never called late."""
     late = (
         is_late(Order.objects.filter(practice__in=viewer.practices), timezone.now())
-        .select_related("practice")
+        .only("practice", "external_id", "expected_at")
         .order_by("expected_at")
     )
     return _of_practices(
         ("Late orders", "wait"), late, viewer.practices,
         lambda order: Need(
-            f"Order {order.external_id}", order.practice, order.expected_at,
+            f"Order {order.external_id}", viewer.place(order.practice_id), order.expected_at,
             "Expected by then, by the lab's own turnaround and shipping.", WHY_LATE,
             reverse("order-page", args=[order.pk]),
         ),
@@ -266,13 +278,13 @@ def unpaid(viewer: Viewer) -> Group:
             is_demo=False,
             submitted_at__lt=timezone.now() - UNPAID_AFTER,
         )
-        .select_related("practice")
+        .only("practice", "external_id", "submitted_at")
         .order_by("submitted_at")
     )
     return _of_practices(
         ("Orders that nobody has paid yet", "wait"), waiting, viewer.practices,
         lambda order: Need(
-            f"Order {order.external_id}", order.practice, order.submitted_at,
+            f"Order {order.external_id}", viewer.place(order.practice_id), order.submitted_at,
             "Remind the patient: the kit is sent once it is paid.",
             OPEN_ORDER, reverse("order-page", args=[order.pk]),
         ),
@@ -284,21 +296,24 @@ def connections(viewer: Viewer) -> Group:
     failing = (
         Connection.objects.filter(practice__in=viewer.practices)
         .exclude(state=ConnectionState.ACTIVE, problem="")
-        .select_related("practice")
-    )
-    return _group(
-        "Connections that fail", "harm", failing, lambda one: _connection(one, manage=one.practice in may)
+        .only("practice", "peer", "state", "problem", "changed_at")
     )
 
+    def need(one: Connection) -> Need:
+        practice = viewer.place(one.practice_id)
+        return _connection(one, practice, manage=practice in may)
 
-def _connection(one: Connection, *, manage: bool) -> Need:
-    what = f"{one.practice.name}, connection to {one.peer.title()}"
+    return _group("Connections that fail", "harm", failing, need)
+
+
+def _connection(one: Connection, practice: Practice, *, manage: bool) -> Need:
+    what = f"{practice.name}, connection to {one.peer.title()}"
     detail = one.problem or f"It is {one.get_state_display().lower()}."
     if one.peer == "rupa" and manage:
-        address = reverse("rupa-connect", args=[one.practice.slug])
-        return Need(what, one.practice, one.changed_at, detail, "Connect again", address)
+        address = reverse("rupa-connect", args=[practice.slug])
+        return Need(what, practice, one.changed_at, detail, "Connect again", address)
     action = "" if manage else "The owner or an administrator connects it again."
-    return Need(what, one.practice, one.changed_at, detail, action)
+    return Need(what, practice, one.changed_at, detail, action)
 
 
 #: In order of harm: what is missing in a chart, what nobody has looked at, whose it is, what is stuck, late, unpaid.

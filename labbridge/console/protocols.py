@@ -6,9 +6,11 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from itertools import groupby
 
 from django.contrib import messages
 from django.core import signing
+from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -18,7 +20,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from labbridge.accounts.access import access_of, require
 from labbridge.catalog.protocols import Item, Whole, suggestions, touched, whole, wholes
 from labbridge.console import scope
-from labbridge.console.catalogue import told, units_of
+from labbridge.console.catalogue import tellable, told, units_of
 from labbridge.filing.models import EditState, ProtocolEdit
 from labbridge.filing.protocols import Content, InProtocol
 from labbridge.handlers.protocols import (
@@ -39,6 +41,7 @@ from labbridge.trust.audit import person
 
 SALT = "protocol"
 LONGEST_NAME, LONGEST_NOTES = 255, 4000
+NEWS_PER_PAGE = 50
 
 
 @dataclass(frozen=True)
@@ -169,25 +172,24 @@ def _shown(one: Protocol, edit: ProtocolEdit | None) -> Content:
 def protocols_news(request: HttpRequest) -> HttpResponse:
     """What a month of catalogue changes did to protocols."""
     practices = scope.practices(request, "catalogue.see")
-    now = timezone.now()
+    now, units = timezone.now(), units_of(practices)
     found = touched(practices, now)
-    ids = {change.external_id for one in found for change in one.changes}
+    held = [(one.protocol, change) for one in found for change in one.changes if tellable(change, units)]
+    page = Paginator(held, NEWS_PER_PAGE).get_page(request.GET.get("page"))
+    ids = {change.external_id for _, change in page}
     tests = LabTest.objects.filter(practice__in=practices, external_id__in=ids).select_related("practice")
-    known, units = {(test.practice_id, test.external_id): test for test in tests}, units_of(practices)
-    shown = [
-        (
-            one.protocol,
-            [
-                (line, change.at > one.protocol.seen_until)
-                for change in one.changes
-                if (line := told(change, known, units))
-            ],
-        )
-        for one in found
-    ]
+    known = {(test.practice_id, test.external_id): test for test in tests}
     may_edit = access_of(request).practices("protocols.edit")
     context = {
-        "found": [(protocol, lines) for protocol, lines in shown if lines],
+        "found": [
+            (protocol, [
+                (line, change.at > protocol.seen_until)
+                for _, change in lines
+                if (line := told(change, known, units))
+            ])
+            for protocol, lines in groupby(page, key=lambda line: line[0])
+        ],
+        "page": page,
         "unseen": any(one.unseen for one in found if one.protocol.practice in may_edit),
         "until": now.isoformat(), "zone_of": practices[0],
     }  # fmt: skip

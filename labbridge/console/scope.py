@@ -72,6 +72,20 @@ def count_of(rows: QuerySet[M], practices: Sequence[Practice], most: int) -> int
     return sum(_plain(practices).values_list(each, flat=True))
 
 
+def first_and_count(
+    rows: QuerySet[M], practices: Sequence[Practice], count: int, most: int
+) -> tuple[list[M], int]:
+    """What `first_of` and `count_of` say, of several practices in two queries; of one, it is counted if need be."""
+    if len(practices) == 1:
+        first = list(rows[:count])
+        return first, len(first) if len(first) < count else count_of(rows, practices, most)
+    each = ArraySubquery(_of_each(rows, count))
+    number = Func(ArraySubquery(_of_each(rows, most)), function="cardinality", output_field=IntegerField())
+    found = list(_plain(practices).values_list(each, number))
+    ids = [key for keys, _ in found for key in keys]
+    return list(rows.filter(pk__in=ids)[:count]) if ids else [], sum(of_each for _, of_each in found)
+
+
 def _of_each(rows: QuerySet[M], count: int) -> QuerySet[M, dict[str, Any]]:
     return rows.select_related(None).filter(practice=OuterRef("pk")).values("pk")[:count]
 
@@ -94,6 +108,10 @@ class Viewer:
 
     def at(self, permission: str) -> list[Practice]:
         return [one for one in self.access.practices(permission) if one in self.practices]
+
+    def place(self, practice_id: UUID) -> Practice:
+        """One of these practices: it is known already, so no row of a list brings it along."""
+        return next(one for one in self.practices if one.pk == practice_id)
 
 
 def viewer_of(request: HttpRequest, permission: str) -> Viewer:

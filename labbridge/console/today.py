@@ -39,7 +39,7 @@ def today(request: HttpRequest) -> HttpResponse:
         "may_set_up": bool(viewer.at("connections.manage")),
         "clocks": _clocks(practices),
         "ledger": _ledger(viewer),
-        "orders": _newest(practices),
+        "orders": _newest(viewer),
         "columns": COLUMNS if scope.chosen(request) else (*COLUMNS, "Practice"),
         "zone_of": practices[0],
         "jobs_due": queue.due(),
@@ -92,10 +92,10 @@ def _clocks(practices: list[Practice]) -> list[Clock]:
     """For several practices: the newest event of any, and the oldest reading."""
     catalogues = [one.catalog_read_at for one in practices]
     patients = [one.charts_read_at for one in practices]
+    rupa, caspio = _heard(practices)
     return [
-        _clock("Rupa", _heard(practices, "rupa"), catalogues, "catalogue read"),
-        _clock("Caspio", _heard(practices, "caspio"), patients, "patients read"),
-    ]
+        _clock("Rupa", rupa, catalogues, "catalogue read"), _clock("Caspio", caspio, patients, "patients read"),
+    ]  # fmt: skip
 
 
 def _clock(peer: str, heard: datetime | None, read: list[datetime | None], what: str) -> Clock:
@@ -103,12 +103,19 @@ def _clock(peer: str, heard: datetime | None, read: list[datetime | None], what:
     return Clock(peer, heard, min(known, default=None), len(read) - len(known), what)
 
 
-def _heard(practices: list[Practice], peer: str) -> datetime | None:
-    """One step in the index for each practice."""
-    newest = Event.objects.filter(practice=OuterRef("pk"), peer=peer).order_by("-received_at")
+def _heard(practices: list[Practice]) -> list[datetime | None]:
+    """From Rupa and from Caspio. One query: one step in the index for each practice and peer."""
+    heard = [
+        Subquery(
+            Event.objects.filter(practice=OuterRef("pk"), peer=peer)
+            .order_by("-received_at")
+            .values("received_at")[:1]
+        )
+        for peer in ("rupa", "caspio")
+    ]
     mine = Practice.objects.filter(pk__in=[one.pk for one in practices]).order_by()
-    heard = mine.values_list(Subquery(newest.values("received_at")[:1]), flat=True)
-    return max(filter(None, heard), default=None)
+    found = list(mine.values_list(*heard))
+    return [max(filter(None, (row[place] for row in found)), default=None) for place in range(2)]
 
 
 @dataclass(frozen=True)
@@ -118,15 +125,17 @@ class Line:
     resulted: int
 
 
-def _newest(practices: list[Practice]) -> list[Line]:
+def _newest(viewer: Viewer) -> list[Line]:
     with_file = Result.objects.filter(ordered_test=OuterRef("pk"))
-    tests = OrderedTest.objects.filter(removed=False).annotate(resulted=Exists(with_file))
-    orders = (
-        Order.objects.filter(practice__in=practices)
-        .select_related("practice")
+    tests = OrderedTest.objects.filter(removed=False).only("order").annotate(resulted=Exists(with_file))
+    orders = list(
+        Order.objects.filter(practice__in=viewer.practices)
+        .only("practice", "external_id", "is_demo", "status", "phase", "filed_at")
         .prefetch_related(Prefetch("ordered_tests", tests))
         .order_by("-id")[:NEWEST]  # ids grow with time
     )
+    for one in orders:
+        one.practice = viewer.place(one.practice_id)
     return [
         Line(one, len(mine), sum(test.resulted for test in mine))  # type: ignore[attr-defined]  # annotated above
         for one in orders

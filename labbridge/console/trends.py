@@ -13,6 +13,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
+
+from django.urls import reverse
+from django.utils.html import format_html_join
+from django.utils.safestring import SafeString
 
 from labbridge.console.readings import Reading
 
@@ -70,6 +75,16 @@ class Seen:
     order_id: uuid.UUID
     order_key: str
 
+    @property
+    def order_address(self) -> str:
+        return _order_address(self.order_id)
+
+
+@lru_cache(maxsize=256)
+def _order_address(order_id: uuid.UUID) -> str:
+    """Of one order stand many values."""
+    return reverse("order-page", args=[order_id])
+
 
 @dataclass(frozen=True)
 class Point:
@@ -81,6 +96,10 @@ class Point:
     converted: bool
     x: int = 0
     y: int = 0
+
+    @property
+    def day(self) -> str:
+        return f"{self.on:%b} {self.on.day}, {self.on.year}"
 
 
 @dataclass(frozen=True)
@@ -109,6 +128,11 @@ class Trend:
     @property
     def line(self) -> str:
         return " ".join(f"{one.x},{one.y}" for one in self.points)
+
+    @property
+    def marks(self) -> SafeString:
+        shown = ((one.seen.reading.tone or "plain", one.x, one.y) for one in self.points)
+        return format_html_join("", '<circle class="{}" cx="{}" cy="{}" r="5"/>', shown)
 
     @property
     def words(self) -> str:

@@ -226,7 +226,7 @@ def test_what_the_first_visitor_would_wait_for_is_loaded(tmp_path):
     )
     env = {**os.environ, "LABBRIDGE_DATA_DIR": str(tmp_path), "DJANGO_SETTINGS_MODULE": "labbridge.settings"}
     done = subprocess.run([sys.executable, "-c", told], env=env, capture_output=True, text=True, check=True)
-    # What is loaded is looked through no more: 100,000 objects of it cost one answer in thirty a tenth of a second.
+    # What is loaded is looked through no more: 100,000 objects of it cost one answer in a hundred 0.07 s.
     assert done.stdout.split() == ["False", "True", "True", "True"]
 
 

@@ -131,6 +131,28 @@ def test_a_month_of_changes(desk: Client, willow: Practice) -> None:
     assert "$2.00" not in shown
 
 
+def test_a_month_of_many_changes_has_pages(desk: Client, willow: Practice) -> None:
+    lab_test(willow)
+    LabTestChange.objects.bulk_create(
+        LabTestChange(practice=willow, external_id="labts_1", field="turnaround_days", before="1",
+                      after=str(1000 + number), at=NOW - timedelta(hours=number))
+        for number in range(60)
+    )  # fmt: skip
+    first, second = (text(desk.get(f"/catalogue/news?page={page}")) for page in (1, 2))
+    assert "1 → 1000" in first
+    assert "1 → 1050" not in first
+    assert re.search("Page 1 of 2", first)
+    assert "1 → 1050" in second
+    willow.config["rupa"]["price_unit"] = "unknown"
+    willow.save()
+    LabTestChange.objects.update(field="price")
+    LabTestChange.objects.create(
+        practice=willow, external_id="labts_1", field="turnaround_days", before="1", after="2",
+        at=NOW - timedelta(days=9),
+    )  # fmt: skip
+    assert "1 → 2" in text(desk.get("/catalogue/news")), "what is not told takes no page"
+
+
 def test_the_number_of_queries_is_constant(desk: Client, willow: Practice) -> None:
     lab_test(willow, 0)
     desk.get("/catalogue")

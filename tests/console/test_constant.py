@@ -55,6 +55,7 @@ LISTS = (
     "/settings/alerts",
     "/settings/people",
     "/settings/keys",
+    "/settings/keys/new",
     "/settings/retention",
     "/settings/history",
     "/analytics",

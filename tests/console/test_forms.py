@@ -65,7 +65,7 @@ def test_a_refusal_stands_beside_what_it_is_about_or_above_all():
     ],
 )
 def test_what_the_command_line_says_of_a_key_is_put_beside_its_field(said: str, field: str):
-    form = KeyForm([], {"name": "n", "phi": "none", "scope": ["alerts:read"], "days": "9", "per_minute": "9"})
+    form = KeyForm({}, {"name": "n", "phi": "none", "scope": ["alerts:read"], "days": "9", "per_minute": "9"})
     assert form.is_valid()
     form.refuse_key(KeyProblem(said))
     assert list(form.errors) == [field]

@@ -233,6 +233,7 @@ def test_what_the_catalogue_changed_is_told_until_it_is_seen(willow: Practice, g
     page = text(client.get("/protocols/news"))
     for words in ("Gut Zoomer", "$300.00 → $320.00", "9 → 12", ">new<"):
         assert words in page, words
+    assert ">Seen</button>" in page
     until = re.findall(r'name="until" value="([^"]*)"', page)[0]
     LabTestChange.objects.create(
         practice=willow, external_id="labts_1", field="available", before="yes", after="no", at=timezone.now()
@@ -250,3 +251,18 @@ def test_what_the_catalogue_changed_is_told_until_it_is_seen(willow: Practice, g
     assert look(timezone.now()), "nobody can have seen what was still to come"
     Protocol.objects.update(active=False)
     assert not look(timezone.now())
+
+
+def test_a_month_of_many_changes_has_pages_and_is_seen_whole(willow: Practice, gut: Protocol) -> None:
+    now = timezone.now()
+    LabTestChange.objects.bulk_create(
+        LabTestChange(practice=willow, external_id="labts_1", field="turnaround_days", before="1",
+                      after=str(1000 + number), at=now - timedelta(hours=number))
+        for number in range(60)
+    )  # fmt: skip
+    client = as_(Role.PRACTITIONER, willow)
+    first, second = (text(client.get(f"/protocols/news?page={page}")) for page in (1, 2))
+    assert ("1 → 1000" in first, "1 → 1050" in first) == (True, False)
+    assert ("1 → 1000" in second, "1 → 1050" in second, "Gut Zoomer" in second) == (False, True, True)
+    for page in (first, second):
+        assert "All 60 are seen</button>" in page

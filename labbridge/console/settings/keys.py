@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from datetime import datetime
+from datetime import date, datetime
 
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
@@ -67,9 +67,14 @@ def key_new(request: HttpRequest, practice: Practice) -> HttpResponse:
     return show(request, practice, "console/settings_key_new.html", "settings-keys", context)
 
 
-def _in_force(practice: Practice) -> list[Agreement]:
+def _in_force(practice: Practice) -> dict[Agreement, date]:
+    """Those that hold today, and until when: the last day of what was agreed with that company. One query."""
     today = timezone.now().astimezone(practice.zone).date()
-    return [one for one in Agreement.objects.filter(practice=practice) if one.holds(today)]
+    held = list(Agreement.objects.filter(practice=practice, ended_at=None))
+    last: dict[str, date] = {}
+    for one in held:
+        last[one.party] = max(one.expires_on, last.get(one.party, one.expires_on))
+    return {one: last[one.party] for one in held if one.holds(today)}
 
 
 @require_http_methods(["GET", "POST"])
