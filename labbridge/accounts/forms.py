@@ -9,7 +9,7 @@ from allauth.account.forms import ReauthenticateForm as ConfirmPasswordForm
 from allauth.mfa.adapter import get_adapter
 from allauth.mfa.base.forms import AuthenticateForm, ReauthenticateForm
 from allauth.mfa.totp.forms import ActivateTOTPForm
-from allauth.mfa.webauthn.forms import AddWebAuthnForm
+from allauth.mfa.webauthn.forms import AddWebAuthnForm, EditWebAuthnForm
 from django import forms
 from django.conf import settings
 from django.core.cache import cache
@@ -91,3 +91,10 @@ class PasskeyForm(AddWebAuthnForm):
         self.fields["name"].label = "Name, to tell your keys apart"
         self.fields["passwordless"].label = "Sign in with this key alone, without a password"
         self.fields["passwordless"].help_text = "The device asks for your finger, face or PIN each time."
+
+
+class RenameKeyForm(EditWebAuthnForm):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.label_suffix = ""
+        _plain(self.fields["name"], "Name, to tell your keys apart")

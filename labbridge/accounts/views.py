@@ -128,6 +128,10 @@ class SetUpPasskey(AddWebAuthnView):
 
 
 class RemovePasskey(RemoveWebAuthnView):
+    def get_context_data(self, **kwargs: Any) -> Context:
+        stays = not get_adapter().can_delete_authenticator(self.object)
+        return {**super().get_context_data(**kwargs), "stays": stays}
+
     def form_valid(self, form: forms.Form) -> HttpResponse:
         if not get_adapter().can_delete_authenticator(self.get_object()):
             return render(self.request, "accounts/last_factor.html", status=409)

@@ -263,8 +263,12 @@ def test_the_last_key_cannot_be_removed_and_others_cannot_be_touched(
     other = member(willow, Role.OWNER)
     theirs = Authenticator.objects.create(user=other, type="webauthn", data={"name": "theirs"})
     assert client.post(f"/accounts/passkeys/{mine.pk}/remove").status_code == 409
+    told = client.get(f"/accounts/passkeys/{mine.pk}/remove").content.decode()
+    assert "It is your only second step, so it stays." in told
+    assert "Remove it" not in told
     assert client.post(f"/accounts/passkeys/{theirs.pk}/remove").status_code == 404
     Authenticator.objects.create(user=ada, type="totp", data={"secret": ""})
+    assert "Remove it" in client.get(f"/accounts/passkeys/{mine.pk}/remove").content.decode()
     assert client.post(f"/accounts/passkeys/{mine.pk}/remove").status_code == 302
     assert not Authenticator.objects.filter(pk=mine.pk).exists()
 

@@ -91,6 +91,47 @@ def test_a_passkey_alone_signs_in(
     page.get_by_role("button", name="Use a passkey or security key").click()
     expect(page.get_by_role("heading", name="Today")).to_be_visible()
 
+    page.get_by_role("link", name=newcomer[0]).click()
+    look(page, "your-sign-in-with-passkey")
+    page.goto(f"{local(demo)}/accounts/confirm")
+    page.get_by_role("link", name="Use a passkey or security key").click()
+    look(page, "confirm-with-passkey")
+    page.get_by_role("button", name="Confirm with the key").click()
+    expect(page.get_by_role("heading", name="Today")).to_be_visible()
+
+    page.goto(f"{local(demo)}/accounts/passkeys")
+    look(page, "passkeys")
+    open_proven(page, "Rename")
+    look(page, "passkey-rename")
+    page.get_by_label("Name, to tell your keys apart").fill("The tablet of the desk")
+    page.get_by_role("button", name="Save").click()
+    open_proven(page, "Remove The tablet of the desk")
+    expect(page.get_by_text("It is your only second step, so it stays.")).to_be_visible()
+    expect(page.get_by_role("main").get_by_role("button")).to_have_count(0)
+    look(page, "passkey-stays")
+
+    page.get_by_role("link", name=newcomer[0]).click()
+    open_proven(page, "Set up an app")  # with a second step beside it the key may go
+    page.get_by_text("No camera?").click()
+    page.get_by_label("Code", exact=True).fill(totp(page.locator("code.key").inner_text()))
+    page.get_by_role("button", name="Finish").click()
+    page.goto(f"{local(demo)}/accounts/passkeys")
+    open_proven(page, "Remove The tablet of the desk")
+    look(page, "passkey-remove")
+    page.get_by_role("button", name="Remove it").click()
+    expect(page.get_by_text("None yet.")).to_be_visible()
+    look(page, "passkeys-none")
+
+
+def open_proven(page: Page, link: str) -> None:
+    """A page that asks again who it is, five minutes after the last time: the key tells."""
+    page.get_by_role("main").get_by_role("link", name=link).click()
+    page.wait_for_load_state()
+    if "/accounts/confirm" in page.url:
+        page.get_by_role("link", name="Use a passkey or security key").click()
+        page.get_by_role("button", name="Confirm with the key").click()
+        expect(page.get_by_role("heading", name="Confirm that it is you")).to_have_count(0)
+
 
 def test_the_practices_directory_signs_in(page: Page, demo: Demo) -> None:
     page.goto(f"{demo.console}/")
