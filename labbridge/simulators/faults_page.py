@@ -28,7 +28,7 @@ def render(faults: Shown, presets: Iterable[str]) -> str:
         f'<title>{title}: controls</title><link rel="stylesheet" href="/_sim/style.css">'
         '<link rel="icon" href="data:,"></head><body><main>'
         f"<h1>{title}</h1><p>A stand-in, not the real service. Invented data only.</p>"
-        f"<h2>State</h2>{_table(('What', 'Now'), faults.figures().items())}"
+        f"<h2>State</h2>{_table('State', ('What', 'Now'), faults.figures().items())}"
         f"<div class=row>{_buttons(faults.buttons)}</div>"
         f"<h2>Misbehaviour</h2><p>A preset replaces all rules.</p>"
         f"<div class=row>{_buttons((name, f'/_sim/presets/{name}') for name in presets)}</div>"
@@ -45,7 +45,7 @@ def _rules(rules: list[dict[str, Any]]) -> str:
     rows = (
         (r["id"], r["kind"], r["match"] or "everything", r["hits"], r["times"] or "for ever") for r in rules
     )
-    return _table(("Id", "Kind", "Match", "Hits", "Times"), rows)
+    return _table("Misbehaviour", ("Id", "Kind", "Match", "Hits", "Times"), rows)
 
 
 def _requests(requests: list[dict[str, Any]]) -> str:
@@ -60,13 +60,16 @@ def _requests(requests: list[dict[str, Any]]) -> str:
         )
         for r in requests
     )
-    return _table(("No.", "Method", "Path", "Query keys", "Status", "Fault"), rows)
+    return _table("Requests", ("No.", "Method", "Path", "Query keys", "Status", "Fault"), rows)
 
 
-def _table(head: tuple[str, ...], rows: Iterable[Iterable[object]]) -> str:
+def _table(name: str, head: tuple[str, ...], rows: Iterable[Iterable[object]]) -> str:
     heads = "".join(f'<th scope="col">{escape(h)}</th>' for h in head)
     body = "".join("<tr>" + "".join(f"<td>{escape(str(c))}</td>" for c in row) + "</tr>" for row in rows)
-    return f'<div class="scroll"><table><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table></div>'
+    return (
+        f'<div class="scroll" tabindex="0" role="region" aria-label="{name}"><table>'
+        f"<thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table></div>"
+    )
 
 
 def _buttons(buttons: Iterable[tuple[str, str]]) -> str:
