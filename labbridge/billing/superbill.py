@@ -124,10 +124,12 @@ class Draft:
         if not self.tests:
             found.append("It has no tests.")
         for test in self.tests:
-            if not (known := self.lab_tests.get(test.lab_test_id_external)) or not known.name:
+            known = self.lab_tests.get(test.lab_test_id_external)
+            name = (known and known.name) or f"Test {test.external_id}"
+            if not known or not known.name:
                 found.append(f"The name of test {test.external_id} is not known: `labbridge sync catalog`.")
             if not self.entered.cpt.get(test.external_id):
-                found.append(f"Test {test.external_id} has no CPT code: enter it.")
+                found.append(f"{name} has no CPT code: enter it.")
             if any(result.withheld for result in test.results.all()):
                 found.append(f"The result of test {test.external_id} names another patient.")
         if not self.entered.icd10:

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
-from django.db.models import Count, Exists, Max, OuterRef, Q, QuerySet
+from django.db.models import Count, Exists, Max, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Substr
 from django.urls import reverse
 from django.utils import timezone
@@ -21,7 +21,7 @@ from labbridge.console.failures import failure_key
 from labbridge.console.scope import Viewer, first_and_count
 from labbridge.inbox.models import Event, EventState
 from labbridge.mirror.late import overdue as is_late
-from labbridge.mirror.models import CaseKind, CaseState, Order, OrderedTest, Phase, ReviewCase
+from labbridge.mirror.models import CaseKind, CaseState, LabTest, Order, OrderedTest, Phase, ReviewCase
 from labbridge.mirror.reviews import to_review
 from labbridge.ordering.models import OrderRequest, RequestState
 from labbridge.practices.models import Connection, ConnectionState, Practice
@@ -91,10 +91,22 @@ def _of_practices(
     return Group(*what, min(count, COUNTED), tuple(need(row) for row in first), address)
 
 
+def _name(key: str) -> Subquery:
+    """What the catalogue calls the test that a row is of; the key of the test is found in that field."""
+    known = LabTest.objects.filter(practice=OuterRef("practice"), external_id=OuterRef(key))
+    return Subquery(known.values("name")[:1])
+
+
+def _test_of(order: Order, test: OrderedTest, name: str | None) -> str:
+    what = f": {name}" if name else f", test {test.external_id}"
+    return f"Order {order.external_id}{what}"
+
+
 def results_not_in_the_chart(viewer: Viewer) -> Group:
     tests = (
         OrderedTest.objects.filter(practice__in=viewer.practices, removed=False)
         .exclude(problem="")
+        .annotate(name=_name("lab_test_id_external"))
         .select_related("order")
         .only("practice", "external_id", "results_received_at", "problem", "order__external_id")
         .order_by("results_received_at", "id")
@@ -102,7 +114,7 @@ def results_not_in_the_chart(viewer: Viewer) -> Group:
     return _of_practices(
         ("Results that are not in the chart", "harm"), tests, viewer.practices,
         lambda test: Need(
-            f"Order {test.order.external_id}, test {test.external_id}", viewer.place(test.practice_id),
+            _test_of(test.order, test, test.name), viewer.place(test.practice_id),
             test.results_received_at, test.problem, OPEN_ORDER, reverse("order-page", args=[test.order_id]),
         ),
     )  # fmt: skip
@@ -120,11 +132,12 @@ def unreviewed(viewer: Viewer) -> Group:
         "ordered_test__external_id",
         "ordered_test__order__external_id",
     )
-    waiting = to_review(may).select_related("ordered_test__order").only(*columns)
+    name = _name("ordered_test__lab_test_id_external")
+    waiting = to_review(may).annotate(name=name).select_related("ordered_test__order").only(*columns)
     return _of_practices(
         (UNREVIEWED, "harm"), waiting, may,
         lambda result: Need(
-            f"Order {result.ordered_test.order.external_id}, test {result.ordered_test.external_id}",
+            _test_of(result.ordered_test.order, result.ordered_test, result.name),
             viewer.place(result.practice_id), result.received_at or result.found_at, "", "Review it",
             reverse("order-page", args=[result.ordered_test.order_id]),
         ),

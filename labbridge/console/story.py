@@ -28,6 +28,8 @@ JOBS = {
     "file_order": "File in Caspio",
     "poll_order": "Look for a file at Rupa",
 }
+#: Rows of Caspio's tables, as people call them.
+ROWS = {"lab_orders": "order", "lab_order_tests": "ordered test", "lab_results": "result"}
 EVENT_TONES = {"handled": "good", "waiting": "wait", "quarantined": "harm", "dead": "harm"}
 Item = dict[str, Any]  # any: what the timeline's template reads
 
@@ -118,15 +120,15 @@ def _filings(order: Order) -> Iterator[Item]:
 def _filing(row: FiledRow) -> Item:
     where = f"PK_ID {row.pk_id}" if row.pk_id is not None else "its PK_ID is not known"
     made_anew = f", made anew {row.recreated} times" if row.recreated else ""
-    what = f"{row.table}: {row.key}"
+    what = f"{ROWS.get(row.table, row.table)} {row.key}"
     if row.state == RowState.CONFIRMED:
         return {
             "at": row.changed_at,
-            "title": f"In Caspio, {what}",
+            "title": f"In Caspio: {what}",
             "detail": where + made_anew,
             "tone": "good",
         }
-    return {"at": row.changed_at, "title": f"Being written, {what}", "detail": where, "tone": "wait"}
+    return {"at": row.changed_at, "title": f"Being written: {what}", "detail": where, "tone": "wait"}
 
 
 def _jobs(order: Order) -> Iterator[Item]:

@@ -135,8 +135,8 @@ def test_nothing_entered_is_said_line_by_line(order_of: MakeOrder, willow: Pract
     assert refused.value.missing == [
         "The practitioner's NPI is missing: `npi` under [[rupa.practitioners]] in practice.toml.",
         "The date of service is missing: enter it.",
-        "Test ordts_11 has no CPT code: enter it.",
-        "Test ordts_12 has no CPT code: enter it.",
+        "GI Invented has no CPT code: enter it.",
+        "Hormones Invented has no CPT code: enter it.",
         "There is no diagnosis: enter it.",
         "The price unit is not known: one price that you look up at Rupa tells (docs/billing.md).",
     ]

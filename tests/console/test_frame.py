@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from labbridge.accounts.models import Membership
 from labbridge.accounts.roles import Role
-from labbridge.console.templatetags.words import age, ago, tag, when
+from labbridge.console.templatetags.words import age, ago, commands, tag, when
 from labbridge.practices.models import Practice
 from tests.people import member, sign_in
 
@@ -207,6 +207,14 @@ class TestParts:
         assert tag("awaiting_payment") == '<span class="tag wait">awaiting payment</span>'
         assert tag("something new") == '<span class="tag">something new</span>'
         assert tag("failed", "<refused>") == '<span class="tag harm">&lt;refused&gt;</span>'
+
+    def test_a_command_in_a_sentence_is_marked_and_the_rest_escaped(self) -> None:
+        assert commands("Run `a < b` & wait.") == "Run <code>a &lt; b</code> &amp; wait."
+        assert commands("It's `one` without its ` pair<") == "It&#x27;s `one` without its ` pair&lt;"
+        found = [
+            {"state": "warn", "check": "backup", "sentence": "None.", "action": "Run `labbridge backup`."}
+        ]
+        assert "Run <code>labbridge backup</code>." in self.part("checks", found=found)
 
     def test_a_problem_has_a_sentence_and_an_action(self) -> None:
         shown = self.part("problem", text="It broke & fell.", address="/again", action="Try again")

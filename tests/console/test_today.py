@@ -147,18 +147,25 @@ def test_everything_in_order_of_harm_each_with_its_action(page, trouble):
     assert 'href="/rupa/connect/willow"' in shown
     assert "Remind the patient" in shown
     assert "See why" in shown
+    assert "<strong>Order ord_late: Slow</strong>" in shown
+    assert '<a href="/orders/' in shown.partition("Newest orders")[2]
 
 
 @pytest.mark.parametrize(("role", "sees"), [(Role.PRACTITIONER, True), (Role.FRONT_DESK, False)])
 def test_results_that_nobody_has_reviewed_are_for_those_who_review(client, willow, role, sees):
     order = Order.objects.create(practice=willow, external_id="ord_1", phase="complete")
-    test = OrderedTest.objects.create(practice=willow, order=order, external_id="ot_1")
+    test = OrderedTest.objects.create(
+        practice=willow, order=order, external_id="ot_1", lab_test_id_external="labts_1"
+    )
     file = StoredFile.objects.create(practice=willow, sha256="0" * 64, kind="pdf", size=1, content=b"x")
     result = Result.objects.create(ordered_test=test, version=1, as_of=timezone.now(), pdf=file)
     sign_in(client, member(willow, role=role))
     shown = client.get("/").content.decode()
     assert ("Results that nobody has reviewed" in headings(shown)) is sees
     assert (f'href="/orders/{order.pk}"' in shown and "Review it" in shown) is sees
+    assert ("Order ord_1, test ot_1" in shown) is sees  # until the catalogue knows its name
+    LabTest.objects.create(practice=willow, external_id="labts_1", name="DUTCH Complete")
+    assert ("Order ord_1: DUTCH Complete" in client.get("/").content.decode()) is sees
     result.reviewed_at = timezone.now()
     result.save()
     assert headings(client.get("/").content.decode()) == []

@@ -74,7 +74,10 @@ def test_two_clicks_and_the_way_back(
     OrderRequest.objects.update(returned_at=None)
     client.get(path)
     run_jobs()
-    assert "not submitted yet" in client.get(path).content.decode()
+    begun = client.get(path).content.decode()
+    assert "not submitted yet" in begun
+    assert "If you submitted it just now" in begun  # Rupa's next word may be on its way
+    assert "Look again" in begun
     submit(order)
     OrderRequest.objects.update(returned_at=None)
     client.get(path)

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from django import template
 from django.utils import timezone
 from django.utils.html import format_html
-from django.utils.safestring import SafeString
+from django.utils.safestring import SafeString, mark_safe
 
 from labbridge.practices.models import Practice
 
@@ -38,6 +38,16 @@ def words(value: str) -> str:
 def thing(subject: str) -> str:
     """What an event is about: `order:ord_1` as "order ord_1"."""
     return subject.replace(":", " ", 1)
+
+
+@register.filter
+def commands(sentence: str) -> SafeString:
+    """A sentence whose commands stand between backticks, as the command line prints it."""
+    parts = str(sentence).split("`")
+    if len(parts) % 2 == 0:  # one without its other: no pair to mark
+        return format_html("{}", sentence)
+    marked = (format_html("<code>{}</code>" if at % 2 else "{}", part) for at, part in enumerate(parts))
+    return mark_safe("".join(marked))  # noqa: S308  # each part was escaped above
 
 
 #: What calls to Caspio are counted for, in words.
