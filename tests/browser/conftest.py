@@ -40,6 +40,9 @@ QUIET = (
 )
 
 
+expect.set_options(timeout=15_000)  # its own five seconds are few on a machine that others use as well
+
+
 class Demo:
     """A running demo: its addresses, its sign-in, its simulators' memory."""
 
@@ -48,6 +51,8 @@ class Demo:
         known = json.loads((folder / "demo.json").read_text())
         self.user, self.password = "ada@willow.example", known["secrets"]["sign_in"]
         self.cookies: dict[str, list[Any]] = {}  # by user: of the first session that went through both steps
+        self.addresses: dict[str, str] = {}  # by screen; kept by test_walk once there is one for each
+        self._snippets: dict[str, str] = {}
         self.console, self.caspio, self.rupa = (
             f"http://127.0.0.1:{known['ports'][name]}" for name in ("web", "caspio", "rupa")
         )
@@ -72,6 +77,12 @@ class Demo:
             cwd=ROOT, env=clean, capture_output=True, text=True, check=True,
         )  # fmt: skip
         return json.loads(done.stdout)
+
+    def snippet(self, kind: str) -> str:
+        """What `labbridge snippet KIND` prints; asked once, since each command takes seconds of its own."""
+        if kind not in self._snippets:
+            self._snippets[kind] = str(self.command("snippet", kind)["html"])
+        return self._snippets[kind]
 
 
 @pytest.fixture(scope="session")

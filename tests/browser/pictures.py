@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from tests.handover.receiver import Connector
 
-from .conftest import ALL_LOOKS, ROOT, WIDTHS, Demo, assert_accessible, reload_until, shoot, sign_in
+from .conftest import ROOT, SCHEMES, WIDTHS, Demo, assert_accessible, reload_until, shoot, sign_in
 
 FOLDER = ROOT / "docs" / "pictures"
 COLOURS = 48  # enough for pages, and a tenth of the size
@@ -43,7 +43,7 @@ def paste(page: Page, demo: Demo, kind: str, table: str, where: str = "") -> Non
     page.goto(f"{demo.caspio}/html-block")
     page.get_by_label("Table").select_option(table)
     page.get_by_label("Filter").fill(where)
-    page.get_by_label("HTML", exact=True).fill(demo.command("snippet", kind)["html"])
+    page.get_by_label("HTML", exact=True).fill(demo.snippet(kind))
     page.get_by_role("button", name="Show").click()
     expect(page.get_by_role("heading", name="As the DataPage shows it")).to_be_visible()
 
@@ -128,9 +128,10 @@ def test_the_console_side_of_the_recipes(page: Page, demo: Demo, tmp_path: Path)
 
 
 def looks(page: Page, name: str) -> None:
-    for width, scheme in ALL_LOOKS:
-        page.set_viewport_size({"width": width, "height": WIDTHS[width]})
-        page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
-        shoot(page, f"{name}-{scheme}")
-        assert_accessible(page)
+    for width, height in WIDTHS.items():
+        page.set_viewport_size({"width": width, "height": height})
+        shoot(page, name)
+        for scheme in SCHEMES:
+            page.emulate_media(color_scheme=scheme)
+            assert_accessible(page)
     page.emulate_media(color_scheme="light")

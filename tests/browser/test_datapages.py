@@ -16,10 +16,6 @@ PATIENTS = {390: "P-1001", 1440: "P-1002"}
 TEST = "DUTCH Complete"
 
 
-def snippet(demo: Demo, kind: str) -> str:
-    return str(demo.command("snippet", kind)["html"])
-
-
 def build(page: Page, demo: Demo, name: str, kind: str, table: str, **fields: str) -> str:
     """Make a DataPage as the app builder does. Returns its address."""
     page.goto(f"{demo.caspio}/datapages")
@@ -51,7 +47,7 @@ def patient_of(page: Page) -> str:
 def test_the_button(page: Page, demo: Demo) -> None:
     """Works when the page renders again by AJAX, under a strict policy, and tells the key and nothing else."""
     key = patient_of(page)
-    block = snippet(demo, "button")
+    block = demo.snippet("button")
     address = build(page, demo, f"Button {key}", "details", "Patients", found_by="Patient_ID", block=block)
     page.goto(f"{address}?Patient_ID={key}")
     button = page.get_by_role("link", name="Order labs")
@@ -77,7 +73,7 @@ def test_the_request_form(page: Page, demo: Demo) -> None:
     key = patient_of(page)
     test_id = next(one["id"] for one in demo.state()["lab_tests"] if one["name"] == TEST)
     answer = f"Answer {key}"
-    block = snippet(demo, "request")
+    block = demo.snippet("request")
     build(page, demo, answer, "details", "Lab_Order_Requests", found_by="Request_ID", block=block)
     elements = (
         "Patient_Key = [@Patient_ID]\nPractitioner_Email = ada@willow.example\nRequested_At = now\nTest_IDs"
@@ -100,7 +96,7 @@ def test_the_request_form(page: Page, demo: Demo) -> None:
     expect(page.get_by_role("status")).to_contain_text("The patient is asked to pay")
 
     pending = build(
-        page, demo, f"Pending {key}", "report", "Lab_Orders", block=snippet(demo, "pending"),
+        page, demo, f"Pending {key}", "report", "Lab_Orders", block=demo.snippet("pending"),
         filter="Phase <> 'complete' AND Phase <> 'canceled' AND Is_Demo = 0",
     )  # fmt: skip
     page.goto(pending)
@@ -120,7 +116,7 @@ def test_the_results_page(page: Page, demo: Demo) -> None:
     for action in ("pay", "result"):
         assert page.request.post(f"{demo.rupa}/_sim/orders/{order}/{action}", data={}).ok
     (test,) = [row for row in tables["Lab_Order_Tests"] if row["Rupa_Order_ID"] == order]
-    block = snippet(demo, "results")
+    block = demo.snippet("results")
     address = build(page, demo, f"Result {key}", "details", "Lab_Results", found_by="Result_Key", block=block)
     page.goto(f"{address}?Result_Key={test['Rupa_Ordered_Test_ID']}-v1")
     report = page.get_by_role("link", name="Open the report (PDF)")

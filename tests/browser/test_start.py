@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -77,6 +79,62 @@ def see_what_is_empty(page: Page, empty: Place) -> None:
         else:
             assert_accessible(page)
     page.goto(back)
+
+
+SECOND = """\
+[practice]
+slug = "juniper"
+name = "Juniper Integrative Health"
+time_zone = "America/New_York"
+
+[caspio]
+url = "{caspio}"
+client_id = "env:CASPIO_CLIENT_ID"
+client_secret = "env:CASPIO_CLIENT_SECRET"
+
+[caspio.patients]
+table = "Patients"
+key = "Patient_ID"
+first_name = "First_Name"
+last_name = "Last_Name"
+email = "Email"
+birthday = "Date_of_Birth"
+"""
+#: Pages whose content tells of several practices, or asks which one is meant.
+SEVERAL = {
+    "today": "/", "pipeline": "/pipeline", "settings": "/settings", "analytics": "/analytics",
+    "board": "/pipeline?as=board", "matches": "/cases", "events": "/events?state=handled", "health": "/health",
+    "catalogue": "/catalogue", "protocols": "/protocols", "billing": "/billing?show=all", "feeds": "/feeds",
+    "audit": "/audit", "search": "/pipeline/search",
+}  # fmt: skip
+ALWAYS = {"today", "pipeline", "settings", "analytics"}  #: axe looks at these in `make test` too
+
+
+def see_two_practices(page: Page, empty: Place) -> None:
+    """Somebody of two practices: what the pages show of both, which one is asked for, and the choice at the top."""
+    file = empty.folder / "juniper.toml"
+    file.write_text(SECOND.format(caspio=empty.url("caspio")))
+    for words in (
+        ("practice", "apply", str(file)),
+        ("user", "grant", OWNER, "--role", "biller", "-p", "juniper"),
+    ):
+        command = [sys.executable, "-m", "labbridge.cli", *words]
+        subprocess.run(command, env=empty.environment(), check=True)
+    for name, address in SEVERAL.items():
+        answer = page.goto(empty.url("web") + address)
+        assert answer
+        assert answer.status == 200, address
+        expect(page.get_by_label("Practice", exact=True)).to_have_value("")
+        if PICTURES or name in ALWAYS:
+            look_all_over(page, f"several-{name}")
+    page.goto(empty.url("web") + "/pipeline")
+    page.get_by_label("Practice", exact=True).select_option("Juniper Integrative Health")
+    page.get_by_role("button", name="Show", exact=True).first.click()
+    expect(page).to_have_url(f"{empty.url('web')}/pipeline?practice=juniper")
+    expect(page.get_by_role("navigation", name="Main").get_by_role("link", name="Results")).to_have_count(0)
+    look_all_over(page, "several-one-chosen")
+    page.get_by_role("navigation", name="Main").get_by_role("link", name="Today").click()
+    expect(page.get_by_label("Practice", exact=True)).to_have_value("juniper")
 
 
 def at_step(page: Page, title: str) -> None:
@@ -163,3 +221,4 @@ def test_from_nothing_to_a_first_order(page: Page, empty: Place, watch: Watch) -
     expect(page.get_by_role("heading", name="Today")).to_be_visible()
     with Stage(empty.url("caspio"), empty.url("rupa")) as stage:
         assert len(stage.tables()["Lab_Orders"]) == 1
+    see_two_practices(page, empty)
