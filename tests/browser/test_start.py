@@ -116,7 +116,7 @@ def see_two_practices(page: Page, empty: Place) -> None:
     file.write_text(SECOND.format(caspio=empty.url("caspio")))
     for words in (
         ("practice", "apply", str(file)),
-        ("user", "grant", OWNER, "--role", "biller", "-p", "juniper"),
+        ("user", "grant", OWNER, "--role", "administrator", "-p", "juniper"),
     ):
         command = [sys.executable, "-m", "labbridge.cli", *words]
         subprocess.run(command, env=empty.environment(), check=True)
