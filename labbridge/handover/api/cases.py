@@ -14,11 +14,13 @@ from labbridge.handover.api.auth import actor_of, audit, key_of
 from labbridge.handover.api.calls import get, one, post
 from labbridge.handover.api.once import IdempotencyKey, once
 from labbridge.handover.api.paging import Pages, Paging, page
-from labbridge.handover.api.problems import Problem
+from labbridge.handover.api.problems import GONE, Problem
 from labbridge.handover.models import KeptCall
 from labbridge.mirror.models import CaseKind, CaseState, ReviewCase
 
 router = Router(tags=["review cases"])
+
+REMOVED = "What this case is about was removed, so nothing is left to decide."
 
 
 @get(router, "review-cases", "cases:read", shapes.ReviewCasePage)
@@ -41,7 +43,7 @@ def get_review_case(request: HttpRequest, case_id: uuid.UUID) -> shapes.ReviewCa
     return full_case(case)
 
 
-@post(router, "review-cases/{case_id}/decision", "cases:decide", shapes.ReviewCase, 409, 503)
+@post(router, "review-cases/{case_id}/decision", "cases:decide", shapes.ReviewCase, 409, 410, 503)
 def decide_review_case(
     request: HttpRequest, case_id: uuid.UUID, decision: shapes.Decision, idempotency_key: IdempotencyKey
 ) -> HttpResponse:
@@ -61,7 +63,10 @@ def decide_review_case(
                 raise Problem("conflict", str(problem)) from None
         return 200, full_case(done)
 
-    return once(request, idempotency_key, decision, work)
+    try:
+        return once(request, idempotency_key, decision, work)
+    except GONE:
+        raise Problem("removed", REMOVED) from None
 
 
 def _already(case: ReviewCase, decision: shapes.Decision, name: str) -> ReviewCase | None:

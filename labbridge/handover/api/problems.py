@@ -5,6 +5,9 @@ from __future__ import annotations
 from django.http import HttpResponse
 from pydantic import BaseModel, Field
 
+from labbridge.trust.envelope import KeyDestroyed
+from labbridge.trust.fields import ContentRemoved
+
 MEDIA_TYPE = "application/problem+json"
 
 
@@ -44,6 +47,9 @@ CODES: dict[str, tuple[int, str]] = {
     "unexpected": (500, "An error that nobody foresaw"),
     "peer_away": (503, "Caspio or Rupa cannot be reached"),
 }
+
+
+GONE = (ContentRemoved, KeyDestroyed)  #: what reading a value raises that retention or erasure removed
 
 
 class Problem(Exception):

@@ -21,7 +21,7 @@ from labbridge.handover.api import shapes
 from labbridge.handover.api.auth import actor_of, audit, count, key_of
 from labbridge.handover.api.calls import get, one, post
 from labbridge.handover.api.paging import Pages, Paging, page
-from labbridge.handover.api.problems import Problem
+from labbridge.handover.api.problems import GONE, Problem
 from labbridge.handover.api.root import PREFIX, no_such_thing
 from labbridge.handover.keys import usable
 from labbridge.handover.models import ApiKey
@@ -30,13 +30,10 @@ from labbridge.mirror.pseudonyms import sides_of
 from labbridge.mirror.results import WITHDRAWN
 from labbridge.practices.models import Practice
 from labbridge.trust.audit import record
-from labbridge.trust.envelope import KeyDestroyed
-from labbridge.trust.fields import ContentRemoved
 
 router = Router(tags=["results"])
 LIFE = timedelta(minutes=5)
 SALT = "labbridge.handover.file"
-GONE = (ContentRemoved, KeyDestroyed)  # by retention, by erasure
 VALUES_REMOVED = "Our copy of these values was removed. They stay in Caspio."
 WITHHELD = "This report names another patient, so a person must decide first: see Matches in the console."
 
