@@ -57,9 +57,15 @@ def pipeline_search(request: HttpRequest) -> HttpResponse:
         "found": _with_orders(found, practices, access_of(request).practices("results.see")),
         "most": FOUND,
         # After an upgrade, until a job has been through them all.
-        "untagged": any(missing(one).filter(practice__in=practices).exists() for one in (Chart, Patient)),
+        "untagged": _untagged(practices),
     }
     return render(request, "console/search.html", context)
+
+
+def _untagged(practices: Sequence[Practice]) -> bool:
+    either = [Exists(missing(one).filter(practice=OuterRef("pk"))) for one in (Chart, Patient)]
+    mine = Practice.objects.filter(pk__in=[one.pk for one in practices]).order_by()
+    return mine.filter(either[0] | either[1]).exists()
 
 
 def _around(request: HttpRequest, practices: Sequence[Practice]) -> dict[str, object]:
@@ -133,6 +139,8 @@ def _is_named(one: Chart | Patient, wanted: set[str]) -> bool:
 def _people(charts: Iterable[Chart], patients: Iterable[Patient]) -> list[Who]:
     """Both sides of a link are one person."""
     charts, patients = list(charts), list(patients)
+    if not (charts or patients):
+        return []
     either = Q(chart__in=charts) | Q(patient__in=patients)
     columns = [f"chart__{name}" for name in CHART] + [f"patient__{name}" for name in PATIENT]
     linked_with = PatientLink.objects.select_related("chart", "patient").only(*columns)

@@ -6,7 +6,7 @@ import uuid
 from datetime import UTC, datetime
 
 import pytest
-from django.db import transaction
+from django.db import connection, transaction
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -141,6 +141,13 @@ class TestRowsOfVersionsBefore:
             kept(willow, f"P-{number}", first_name="Testa")
         Chart.objects.update(name_tags=None)
         return willow
+
+    @pytest.mark.parametrize(("model", "index"), [(Chart, "chart_untagged"), (Patient, "patient_untagged")])
+    def test_an_index_has_them(self, model: type[Chart | Patient], index: str) -> None:
+        """Every search by name asks whether there are any: it may not read every row of the practice for that."""
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("SET LOCAL enable_seqscan = off")
+            assert index in names.missing(model).explain()
 
     def test_they_are_found_once_they_have_been_gone_through_in_steps(self, old: Practice) -> None:
         assert found(old, "testa") == []
