@@ -8,7 +8,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any, Literal
 
-from django.db import connection
+from django.db import connection, transaction
 
 Kind = Literal["text", "key", "count", "change", "share", "days", "money", "month", "day"]
 #: Which orders stand behind a row, in the words of the pipeline's address (behind.py). Empty: it cannot be shown.
@@ -72,6 +72,18 @@ class Answer:
 
 def fetch(sql: str, values: Sequence[Any] | dict[str, Any]) -> list[tuple[Any, ...]]:  # any: what SQL gives
     with connection.cursor() as cursor:
+        cursor.execute(sql, values)
+        return list(cursor.fetchall())
+
+
+def fetch_in_order(sql: str, values: dict[str, Any]) -> list[tuple[Any, ...]]:  # any: what SQL gives
+    """Of what an index holds in the order in which it is counted: PostgreSQL would rather read the table and hash.
+
+    It reckons that a page of an index costs four times one of a table, as on a disk that turns. An index that holds
+    all that is asked is a third of the table, and what comes in order needs no hash table beside it.
+    """
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET LOCAL random_page_cost = 1.1")
         cursor.execute(sql, values)
         return list(cursor.fetchall())
 

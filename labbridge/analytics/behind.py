@@ -8,11 +8,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from labbridge.analytics.answers import Behind, Period
+from labbridge.analytics.answers import Behind, Period, months_before
 
 #: Stands for what has no id of its own.
 UNKNOWN = "unknown"
@@ -49,26 +49,32 @@ FIGURES: dict[str, Figure] = {
     "waits-paid": Figure("Waiting for payment", f"{_WAITS} 0"),
     "waits-first": Figure("Waiting for a first result", f"{_WAITS} 1"),
     "waits-all": Figure("Waiting for the other results", f"{_WAITS} 2"),
-    "due": Figure("Whose test is due again", "o.order_id IN (SELECT order_id FROM ({repeats}) r WHERE r.due)"),
+    "due": Figure("Whose test is due again", "o.order_id IN ({due})"),
 }  # fmt: skip
 
-#: The newest order of a test for each patient, for tests that have an interval; `due` once it has passed. Test by
-#: test, as the index `test_fact_again` has them in order: nothing is sorted.
-REPEATS = """
-SELECT n.lab_test_key, n.order_id, n.tests, n.resulted_on,
-       n.resulted_on IS NOT NULL AND n.resulted_on + make_interval(months => g.months) <= %(today)s AS due,
-       n.resulted_on IS NOT NULL AND n.resulted_on + make_interval(months => g.months) > %(today)s
-         AND n.resulted_on + make_interval(months => g.months) <= %(today)s::date + 30 AS soon
-FROM unnest(%(practices)s::uuid[]) p(practice_id)
-CROSS JOIN unnest(%(repeat_keys)s::text[], %(repeat_months)s::int[]) g(lab_test_key, months)
-CROSS JOIN LATERAL (
-  SELECT DISTINCT ON (patient_id) lab_test_key, order_id, resulted_on,
-         count(*) OVER (PARTITION BY patient_id) AS tests
-  FROM analytics_testfact
-  WHERE practice_id = p.practice_id AND lab_test_key = g.lab_test_key
-    AND counts AND ended_on IS NULL AND patient_id IS NOT NULL
-  ORDER BY patient_id, counted_on DESC, ordered_test_id) n
+#: Of a test `g` that has an interval, its orders; and each patient's newest. The index `test_fact_again` has them
+#: in that order, so that nothing is sorted.
+HAD = """
+FROM analytics_testfact WHERE practice_id = p.practice_id AND lab_test_key = g.lab_test_key
+  AND counts AND ended_on IS NULL AND patient_id IS NOT NULL
 """
+NEWEST = f"""
+SELECT DISTINCT ON (patient_id) order_id, resulted_on {HAD} ORDER BY patient_id, counted_on DESC, ordered_test_id
+"""  # a text of ours
+_DUE = f"""
+SELECT n.order_id FROM unnest(%(practices)s::uuid[]) p(practice_id)
+CROSS JOIN unnest(%(repeat_keys)s::text[], %(repeat_due)s::date[]) g(lab_test_key, due)
+CROSS JOIN LATERAL ({NEWEST}) n WHERE n.resulted_on <= g.due
+"""  # noqa: S608  # texts of ours
+
+
+def due_until(today: date, months: int) -> date:
+    """The last day that is at least so many months ago. The end of a shorter month stands for the days it lacks."""
+    first = months_before(today, months)
+    last = months_before(first, -1) - timedelta(days=1)
+    if (today + timedelta(days=1)).day == 1:
+        return last
+    return first.replace(day=min(today.day, last.day))
 
 
 _ON_TEST = "EXISTS (SELECT 1 FROM analytics_testfact t WHERE t.order_id = o.order_id AND t.counts AND "
@@ -92,7 +98,8 @@ def condition(
 ) -> tuple[str, list[Any]]:  # any: what SQL takes
     """SQL that holds for the orders (`mirror_order`) behind a figure, and its values in their places."""
     figure = FIGURES[asked.figure]
-    parts = [figure.order.replace("{repeats}", _repeats(asked.test))]
+    parts = [figure.order.replace("{due}", _DUE)]
+    intervals = {key: months for key, months in repeats.items() if not asked.test or key == asked.test}
     on_test = [figure.test] if figure.test else []
     if asked.lab and asked.figure == "paid":
         parts.append("o.lab = %(lab)s")
@@ -113,16 +120,13 @@ def condition(
     values = {
         "practices": list(practices), "today": today, "since": asked.since, "until": asked.until,
         "lab": "" if asked.lab == UNKNOWN else asked.lab, "test": asked.test, "practitioner": asked.practitioner,
-        "source": asked.source, "repeat_keys": list(repeats), "repeat_months": list(repeats.values()),
+        "source": asked.source, "repeat_keys": list(intervals),
+        "repeat_due": [due_until(today, months) for months in intervals.values()],
     }  # fmt: skip
     return _NAMED.sub("%s", sql), [values[name] for name in _NAMED.findall(sql)]
 
 
 _NAMED = re.compile(r"%\((\w+)\)s")  # Django's own conditions, among which this stands, count their values
-
-
-def _repeats(test: str) -> str:
-    return f"{REPEATS} WHERE n.lab_test_key = %(test)s" if test else REPEATS
 
 
 def words(figure: str, period: Period | None = None, **narrowed: str) -> Behind:

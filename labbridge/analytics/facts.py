@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from itertools import pairwise
 from operator import attrgetter
+from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -20,7 +21,8 @@ from labbridge.mirror.models import Order, Phase
 from labbridge.mirror.phases import payment_of
 from labbridge.practices.models import Practice
 
-BATCH = 1000
+BATCH = 1000  #: orders whose facts are made in one go
+COMPARED = 20_000  #: orders that are compared with their facts in one go
 #: Phases in which the lab is at work though nobody dated the payment, as when the practice pays.
 STARTED = {Phase.IN_PROGRESS, Phase.PARTIAL_RESULTS, Phase.COMPLETE}
 #: Phases in which a test without a result is still awaited.
@@ -38,13 +40,20 @@ SAMPLE = ("sample received",)
 
 Progress = Callable[[int], None]
 
-# Behind the last one, so many at once: a million keys would fill the memory.
+# Orders are compared with their facts in ranges of keys, both read from an index that holds all that is compared
+# (`order_pages`, `order_fact_made`). Ranges, since for all at once PostgreSQL plans to read both tables whole.
+_UP_TO = """
+SELECT id FROM mirror_order WHERE practice_id = %(practice)s AND id > %(last)s ORDER BY id
+OFFSET %(limit)s - 1 LIMIT 1
+"""
 _STALE = """
-SELECT o.id FROM mirror_order o LEFT JOIN analytics_orderfact f ON f.order_id = o.id
-WHERE o.practice_id = %(practice)s AND o.id > %(last)s
+SELECT o.id FROM mirror_order o
+LEFT JOIN analytics_orderfact f ON f.practice_id = %(practice)s AND f.order_id = o.id
+  AND f.order_id > %(last)s AND f.order_id <= %(up_to)s
+WHERE o.practice_id = %(practice)s AND o.id > %(last)s AND o.id <= %(up_to)s
   AND (f.order_id IS NULL OR f.revision <> o.revision OR f.zone <> %(zone)s
        OR f.filed <> (o.filed_at IS NOT NULL) OR f.erased <> (o.erased_at IS NOT NULL))
-ORDER BY o.id LIMIT %(limit)s
+ORDER BY o.id
 """
 # The catalogue says another lab of a test than these were made with. Two ranges, so that an index answers, and fences
 # (OFFSET 0), or PostgreSQL would walk through all tests in the order of their orders to find the few, mostly none.
@@ -60,22 +69,40 @@ SELECT DISTINCT order_id FROM (
   WHERE l.practice_id = %(practice)s OFFSET 0) moved
 WHERE order_id > %(last)s ORDER BY order_id LIMIT %(limit)s
 """
-_FIRST = UUID(int=0)
+_FIRST, _LAST = UUID(int=0), UUID(int=2**128 - 1)
 
 
 def refresh(practice: Practice, progress: Progress = lambda _done: None) -> int:
     """Bring the facts up to what the mirror holds. Returns how many orders had changed. Safe at any time."""
     done = 0
-    for changed in (_STALE, _MOVED):
-        values = {"practice": practice.pk, "last": _FIRST, "zone": practice.time_zone, "limit": BATCH}
-        while stale := [row[0] for row in fetch(changed, values)]:
+    for changed in (_changed, _moved):
+        for stale in changed(practice):
             done += _make(practice, stale)
-            values["last"] = stale[-1]
             progress(done)
     if done >= BATCH:  # or the first questions after it are planned as if there were next to no facts
         with connection.cursor() as cursor:
             cursor.execute("ANALYZE analytics_orderfact, analytics_testfact, analytics_resultfact")
     return done
+
+
+def _changed(practice: Practice) -> Iterator[list[UUID]]:
+    """Orders whose facts are older than they, or missing, so many at once."""
+    values: dict[str, Any] = {  # any: what SQL takes
+        "practice": practice.pk, "last": _FIRST, "zone": practice.time_zone, "limit": COMPARED,
+    }  # fmt: skip
+    while values["last"] != _LAST:
+        values["up_to"] = next((row[0] for row in fetch(_UP_TO, values)), _LAST)
+        stale = [row[0] for row in fetch(_STALE, values)]
+        yield from (stale[start : start + BATCH] for start in range(0, len(stale), BATCH))
+        values["last"] = values["up_to"]
+
+
+def _moved(practice: Practice) -> Iterator[list[UUID]]:
+    """Orders with a test that the catalogue gives to another lab than it did."""
+    values: dict[str, Any] = {"practice": practice.pk, "last": _FIRST, "limit": BATCH}  # any: as above
+    while stale := [row[0] for row in fetch(_MOVED, values)]:
+        yield stale
+        values["last"] = stale[-1]
 
 
 _MILESTONES = """min(at) FILTER (WHERE lower(value) = ANY(%(kit)s)) AS kit,

@@ -122,6 +122,12 @@ class OrderFact(models.Model):
                 name="order_fact_told",
                 condition=Q(kit_on__isnull=False) | Q(sample_on__isnull=False),
             ),
+            # All that tells whether an order has changed since, so that a million are compared without being read.
+            models.Index(
+                fields=["practice", "order"],
+                include=["revision", "zone", "filed", "erased"],
+                name="order_fact_made",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -151,6 +157,18 @@ class TestFact(models.Model):
     #: whether any test of them ended without a result.
     leads = models.BooleanField(default=False)
     lab_ended = models.BooleanField(default=False)
+    #: Days until the result, below 0 where a clock ran backwards; none where it is not counted, not begun, or open.
+    waited = _kept(
+        Case(
+            When(
+                Q(counts=True, started_on__isnull=False, resulted_on__isnull=False),
+                then=_days(F("started_on"), F("resulted_on")),
+            ),
+            default=None,
+            output_field=models.IntegerField(null=True),
+        ),
+        models.IntegerField(null=True),
+    )
 
     class Meta:
         indexes: ClassVar = [
@@ -166,6 +184,19 @@ class TestFact(models.Model):
                 fields=["practice", "lab", "lab_test_key", "started_on"],
                 name="test_fact_open",
                 condition=Q(open=True),
+            ),
+            # Test by test and day by day, so that waits are counted as they come, without sorting or hashing them.
+            models.Index(
+                fields=["practice", "lab_test_key", "waited", "counted_on"],
+                include=["lab"],
+                name="test_fact_waits",
+                condition=Q(waited__isnull=False),
+            ),
+            models.Index(
+                fields=["practice", "counted_on"],
+                include=["lab_test_key", "lab", "started_on", "ended_on"],
+                name="test_fact_cut_short",
+                condition=Q(counts=True, started_on__isnull=False, resulted_on=None),
             ),
         ]
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from functools import cached_property
 from typing import Literal
 
-from labbridge.analytics.answers import Answer, Behind, Cell, Column, Period, fetch
+from labbridge.analytics.answers import Answer, Behind, Cell, Column, Period, fetch, fetch_in_order
 from labbridge.analytics.behind import UNKNOWN, words
 from labbridge.analytics.orders import UNKNOWN_LAB, lab_names, named
 from labbridge.analytics.survival import TOO_FEW, Waits
@@ -16,23 +17,32 @@ from labbridge.practices.models import Practice
 PERCENTILES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99}
 #: How far back the usual turnaround is taken from when a test is expected.
 USUAL = timedelta(days=365)
+SHARES = (0.5, 0.9)  #: of such tests: when one is likely, and after when it is late
+WEEK = timedelta(days=7)
 
-# A row for each test or lab: one for each of its days would be some hundred thousand.
+# A row for each test or lab: one for each of its days would be some hundred thousand. With a result, by the days that
+# are kept with the facts, as the index `test_fact_waits` has them in order; without one, until it ended or today.
 _HISTOGRAM = """
-SELECT key, resulted, array_agg(days), array_agg(count) FROM (
-  SELECT {by} AS key, coalesce(resulted_on, ended_on, %(today)s) - started_on AS days,
-         resulted_on IS NOT NULL AS resulted, count(*)
+SELECT key, true, array_agg(waited), array_agg(count) FROM (
+  SELECT {by} AS key, waited, count(*)
   FROM analytics_testfact
-  WHERE practice_id = %(practice)s AND counts AND counted_on BETWEEN %(first)s AND %(last)s
-    AND started_on IS NOT NULL
-  GROUP BY 1, 2, 3) waits
-GROUP BY 1, 2
+  WHERE practice_id = %(practice)s AND waited IS NOT NULL AND counted_on BETWEEN %(first)s AND %(last)s
+  GROUP BY 1, 2) waits
+GROUP BY 1
+UNION ALL
+SELECT key, false, array_agg(days), array_agg(count) FROM (
+  SELECT {by} AS key, coalesce(ended_on, %(today)s) - started_on AS days, count(*)
+  FROM analytics_testfact
+  WHERE practice_id = %(practice)s AND counts AND started_on IS NOT NULL AND resulted_on IS NULL
+    AND counted_on BETWEEN %(first)s AND %(last)s
+  GROUP BY 1, 2) waits
+GROUP BY 1
 """
 
 _NAMES = """
 SELECT l.external_id, coalesce(nullif(l.name, ''), l.external_id), l.lab_company_id_external,
        coalesce(nullif(c.name, ''), nullif(l.lab_company_name, ''), %s),
-       l.turnaround_days + 2 * coalesce(l.shipping_days_max, 0)
+       least(l.turnaround_days::bigint + 2 * coalesce(l.shipping_days_max, 0)::bigint, 36500)
 FROM mirror_labtest l
 LEFT JOIN mirror_labcompany c ON c.practice_id = l.practice_id AND c.external_id = l.lab_company_id_external
 WHERE l.practice_id = %s
@@ -46,9 +56,18 @@ FROM analytics_testfact t WHERE t.practice_id = %(practice)s AND t.open
 ORDER BY t.started_on, 1, 2
 """
 
-_OPEN_SINCE = """
-SELECT lab, lab_test_key, started_on, count(*) FROM analytics_testfact
-WHERE practice_id = %(practice)s AND open GROUP BY 1, 2, 3
+# Each test comes with the days before which one was begun that is late, and until which one that is expected within a
+# week; without days nothing is known of it.
+_OPEN_BY_LAB = """
+SELECT t.lab, count(*), count(*) FILTER (WHERE t.started_on < k.late),
+       count(*) FILTER (WHERE (t.started_on < k.late) IS NOT TRUE AND t.started_on <= k.week),
+       count(*) FILTER (WHERE (t.started_on < k.late) IS NOT TRUE AND t.started_on > k.week)
+FROM analytics_testfact t
+LEFT JOIN unnest(%(keys)s::text[], %(late)s::date[], %(week)s::date[]) k (key, late, week) ON k.key = t.lab_test_key
+WHERE t.practice_id = %(practice)s AND t.open GROUP BY 1
+"""
+_OPEN_TESTS = """
+SELECT DISTINCT lab_test_key FROM analytics_testfact WHERE practice_id = %(practice)s AND open
 """
 
 
@@ -67,33 +86,57 @@ def _nameless(key: str) -> Named:
 
 
 @dataclass(frozen=True)
+class Expected:
+    """Days until half, and nine in ten, of such tests have a result; what the first is taken from."""
+
+    likely: int | None
+    late: int | None
+    basis: str
+
+    def __post_init__(self) -> None:
+        if self.late is not None and self.likely is not None:  # each may be taken from something else
+            object.__setattr__(self, "late", max(self.late, self.likely))
+
+
+@dataclass(frozen=True)
 class Usual:
     """What is usual by test and by lab, by their ids."""
 
     by_test: dict[str, Waits]
-    by_lab: dict[str, Waits]
     names: dict[str, Named]
-    _told: dict[tuple[str, float], tuple[int | None, str]] = field(default_factory=dict, compare=False)
+    _told: dict[str, Expected] = field(default_factory=dict, compare=False)
 
     def name(self, key: str) -> Named:
         return self.names.get(key) or _nameless(key)
 
-    def expected(self, key: str, share: float) -> tuple[int | None, str]:
-        """Days until this share of such tests has a result, and what that is taken from. Found once for each."""
-        if (key, share) not in self._told:
-            self._told[key, share] = self._expected(key, share)
-        return self._told[key, share]
+    @cached_property
+    def by_lab(self) -> dict[str, Waits]:
+        counted: dict[str, tuple[Counter[int], Counter[int]]] = defaultdict(lambda: (Counter(), Counter()))
+        for key, waits in self.by_test.items():
+            resulted, cut_short = counted[self.name(key).lab_key]
+            resulted.update(waits.resulted)
+            cut_short.update(waits.cut_short)
+        return {lab: Waits(*both) for lab, both in counted.items()}
 
-    def _expected(self, key: str, share: float) -> tuple[int | None, str]:
-        named = self.name(key)
-        for waits, basis in (
-            (self.by_test.get(key), "this test"),
-            (self.by_lab.get(named.lab_key), "this lab"),
-        ):
-            days = waits.percentile(share) if waits else None
-            if days is not None:
-                return days, basis
-        return named.promised, "the catalogue" if named.promised is not None else "nothing known"
+    def expected(self, key: str) -> Expected:
+        """By the test itself, else by its lab, else by the catalogue. Found once for each."""
+        if key not in self._told:
+            self._told[key] = self._expected(key)
+        return self._told[key]
+
+    def _expected(self, key: str) -> Expected:
+        named, own = self.name(key), self.by_test.get(key)
+        likely, late = own.percentiles(SHARES) if own else (None, None)
+        basis = "this test"
+        if likely is None or late is None:
+            others = self.by_lab.get(named.lab_key)
+            usual_likely, usual_late = others.percentiles(SHARES) if others else (None, None)
+            if likely is None:
+                likely, basis = usual_likely, "this lab"
+            late = usual_late if late is None else late
+        if likely is None:
+            likely, basis = named.promised, "nothing known" if named.promised is None else "the catalogue"
+        return Expected(likely, named.promised if late is None else late, basis)
 
 
 def _names(practice: Practice) -> dict[str, Named]:
@@ -103,14 +146,8 @@ def _names(practice: Practice) -> dict[str, Named]:
 
 def usual(practice: Practice, period: Period, today: date) -> Usual:
     """The waits of the period's tests, as they stand today."""
-    names = _names(practice)
     by_test, _ = _waits(practice, period, today, "test")
-    counted: dict[str, tuple[Counter[int], Counter[int]]] = defaultdict(lambda: (Counter(), Counter()))
-    for key, waits in by_test.items():
-        resulted, cut_short = counted[names[key].lab_key if key in names else ""]
-        resulted.update(waits.resulted)
-        cut_short.update(waits.cut_short)
-    return Usual(by_test, {lab: Waits(*both) for lab, both in counted.items()}, names)
+    return Usual(by_test, _names(practice))
 
 
 def _waits(
@@ -121,7 +158,7 @@ def _waits(
     counted: dict[str, tuple[dict[int, int], dict[int, int]]] = defaultdict(lambda: ({}, {}))
     values = {"practice": practice.pk, "first": period.first, "last": period.last, "today": today}
     column = "lab" if by == "lab" else "lab_test_key"
-    for key, resulted, days, counts in fetch(_HISTOGRAM.format(by=column), values):
+    for key, resulted, days, counts in fetch_in_order(_HISTOGRAM.format(by=column), values):
         known = {day: count for day, count in zip(days, counts, strict=True) if day >= 0}
         backwards += sum(counts) - sum(known.values())  # a clock ran backwards, at a lab or at Rupa
         if known:
@@ -169,9 +206,13 @@ def open_tests(practice: Practice, today: date) -> Answer:
     rows: list[tuple[Cell, ...]] = []
     for order, ordered_test, key, started in fetch(_OPEN, {"practice": practice.pk}):
         test = known.name(key)
-        expected, late_from, basis = _awaited(known, key, started)
+        usually = known.expected(key)
+        likely = None if usually.likely is None else started + timedelta(days=usually.likely)
+        late_from = None if usually.late is None else started + timedelta(days=usually.late)
         overdue = "overdue" if late_from is not None and late_from < today else ""
-        rows.append((order, ordered_test, test.test, test.lab, started, expected, late_from, basis, overdue))
+        rows.append((
+            order, ordered_test, test.test, test.lab, started, likely, late_from, usually.basis, overdue,
+        ))  # fmt: skip
     columns = (
         Column("order", "Order", "key", shared=False), Column("ordered_test", "Ordered test", "key", shared=False),
         Column("test", "Test", "text"), Column("lab", "Lab company", "text"), Column("started_on", "Since", "day"),
@@ -183,27 +224,21 @@ def open_tests(practice: Practice, today: date) -> Answer:
     )
 
 
-def _awaited(known: Usual, key: str, started: date) -> tuple[date | None, date | None, str]:
-    """By when half, and after when nine in ten, of such tests have a result; what that is taken from."""
-    (likely, basis), (late, _) = known.expected(key, 0.5), known.expected(key, 0.9)
-    expected = started + timedelta(days=likely) if likely is not None else None
-    late_from = started + timedelta(days=max(late, likely or 0)) if late is not None else None
-    return expected, late_from, basis
-
-
 def open_by_lab(practice: Practice, today: date) -> Answer:
     """Tests without a result by lab company: late ones, those expected within a week or later, and unknown."""
     known = usual(practice, Period(today - USUAL, today), today)
     labs = named([(key, name) for key, name in lab_names(practice).items()], UNKNOWN_LAB)
-    counted: dict[str, list[int]] = defaultdict(lambda: [0, 0, 0, 0, 0])
-    for lab, key, started, count in fetch(_OPEN_SINCE, {"practice": practice.pk}):
-        expected, late_from, _ = _awaited(known, key, started)
-        row = counted[lab]
-        row[0] += count
-        row[_state(expected, late_from, today)] += count
-    keys = sorted(counted, key=lambda key: (-counted[key][0], labs.get(key, "")))
+    keys = [row[0] for row in fetch(_OPEN_TESTS, {"practice": practice.pk})]
+    expected = [known.expected(key) for key in keys]
+    found = fetch(_OPEN_BY_LAB, {
+        "practice": practice.pk, "keys": keys,
+        "late": [None if one.late is None else today - timedelta(days=one.late) for one in expected],
+        "week": [None if one.likely is None else today + WEEK - timedelta(days=one.likely) for one in expected],
+    })  # fmt: skip
+    found.sort(key=lambda row: (-row[1], labs.get(row[0], "")))
     rows: list[tuple[Cell, ...]] = [
-        (labs.get(key, f"{UNKNOWN_LAB} ({key})" if key else UNKNOWN_LAB), *counted[key]) for key in keys
+        (labs.get(key, f"{UNKNOWN_LAB} ({key})" if key else UNKNOWN_LAB), whole, *parts, whole - sum(parts))
+        for key, whole, *parts in found
     ]
     columns = (
         Column("lab", "Lab company", "text"), Column("open", "Open tests"), Column("late", "Late", of="open"),
@@ -213,14 +248,5 @@ def open_by_lab(practice: Practice, today: date) -> Answer:
     notes = (
         "Expected: half of such tests have a result by then. Late: nine in ten have one, and this has not.",
     )
-    shown = [words("open", lab=key or UNKNOWN) for key in keys]
+    shown = [words("open", lab=key or UNKNOWN) for key, *_ in found]
     return Answer("Open tests by lab company", columns, rows, notes, {"open": shown})
-
-
-def _state(expected: date | None, late_from: date | None, today: date) -> int:
-    """The place of such a test in a row of `open_by_lab`."""
-    if late_from is not None and late_from < today:
-        return 1
-    if expected is None:
-        return 4
-    return 2 if expected <= today + timedelta(days=7) else 3

@@ -130,10 +130,10 @@ def expected(order: Order, test: OrderedTest, today: date) -> Expected | None:
         return None
     known = _usual(order.practice_id, timezone.now().replace(minute=0, second=0, microsecond=0))
     began = start.astimezone(order.practice.zone).date()
-    (likely, basis), (late, _) = (known.expected(test.lab_test_id_external, share) for share in (0.5, 0.9))
-    by = began + timedelta(days=likely) if likely is not None else None
-    late_after = began + timedelta(days=max(late, likely or 0)) if late is not None else None
-    return Expected(by, late_after, basis, late_after is not None and late_after < today)
+    usually = known.expected(test.lab_test_id_external)
+    by = None if usually.likely is None else began + timedelta(days=usually.likely)
+    late_after = None if usually.late is None else began + timedelta(days=usually.late)
+    return Expected(by, late_after, usually.basis, late_after is not None and late_after < today)
 
 
 @lru_cache(maxsize=64)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from labbridge.analytics import facts
 from labbridge.analytics.answers import Period
 from labbridge.analytics.facts import day, refresh
 from labbridge.analytics.models import OrderFact, TestFact
@@ -113,3 +116,39 @@ def test_the_period_before_is_as_long() -> None:
     assert quarter.before() == Period(datetime(2030, 10, 1).date(), datetime(2030, 12, 31).date())  # noqa: DTZ001
     with pytest.raises(ValueError, match="before it begins"):
         Period(period.last, period.first)
+
+
+def test_whatever_changed_is_found_in_whichever_range_of_keys_it_lies(
+    practice: Practice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Orders whose keys came late or out of order, with others between them that did not change, and of others."""
+    other = Practice.objects.create(
+        slug="juniper", name="Juniper", time_zone=practice.time_zone, config=practice.config
+    )
+    monkeypatch.setattr(facts, "COMPARED", 3)
+    monkeypatch.setattr(facts, "BATCH", 2)
+    for number in range(11):
+        put(other if number % 5 == 1 else practice, number, [("labts_0", None)], submitted_at=NOW)
+    put(practice, 11, [("labts_0", None)], submitted_at=NOW, id=UUID(int=5))
+    put(practice, 12, [("labts_0", None)], submitted_at=NOW, id=UUID(int=2**128 - 1))
+    mine = Order.objects.filter(practice=practice)
+    assert refresh(practice) == mine.count() == 11
+    assert set(OrderFact.objects.values_list("pk", flat=True)) == set(mine.values_list("pk", flat=True))
+    changes: list[tuple[str, dict[str, Any]]] = [
+        ("ord_0", {"revision": 2}), ("ord_4", {"filed_at": NOW}), ("ord_7", {"erased_at": NOW}),
+        ("ord_11", {"revision": 2}), ("ord_12", {"revision": 2}),
+    ]  # fmt: skip
+    for key, change in changes:
+        Order.objects.filter(external_id=key).update(**change)
+    OrderFact.objects.filter(order__external_id="ord_9").delete()
+    assert refresh(practice) == len(changes) + 1
+    put(
+        practice, 13, [("labts_0", None)], submitted_at=NOW, id=UUID(int=4)
+    )  # its key is older than all others
+    assert refresh(practice) == 1
+    assert refresh(practice) == 0
+    assert refresh(other) == 2
+    assert OrderFact.objects.filter(practice=practice).count() == mine.count() == 12
+    practice.time_zone = "Asia/Tokyo"
+    practice.save()
+    assert refresh(practice) == 12

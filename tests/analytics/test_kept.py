@@ -25,7 +25,7 @@ from tests.analytics.conftest import NOW, TESTS, put
 from tests.analytics.test_figures import PERIOD, TODAY, counted, on
 from tests.analytics.test_questions import EVER
 
-BEFORE, WITH = ("analytics", "0002_kits_and_samples"), ("analytics", "0003_facts_of_labs_and_results")
+BEFORE, WITH = ("analytics", "0002_kits_and_samples"), ("analytics", "0004_waits")
 
 
 @pytest.fixture

@@ -12,16 +12,18 @@ import pytest
 from django.db import connection
 from django.db.models import BooleanField
 from django.db.models.expressions import RawSQL
+from hypothesis import given
+from hypothesis import strategies as st
 
 from labbridge.analytics import funnel, money, repeats, turnaround
 from labbridge.analytics.answers import Period
-from labbridge.analytics.behind import Asked, condition
+from labbridge.analytics.behind import Asked, condition, due_until
 from labbridge.analytics.chart import draw
 from labbridge.analytics.facts import hear_late, refresh
 from labbridge.analytics.models import OrderFact
 from labbridge.analytics.questions import QUESTIONS
 from labbridge.analytics.sharing import shared
-from labbridge.mirror.models import Order, OrderMoment, Patient, Phase
+from labbridge.mirror.models import LabTest, Order, OrderMoment, Patient, Phase
 from labbridge.mirror.phases import payment_of
 from labbridge.practices.models import Practice
 from tests.analytics.conftest import NOW, put
@@ -267,15 +269,22 @@ def test_totals(drawn: Practice) -> None:
 
 
 def test_open_tests_by_lab_are_the_open_tests(drawn: Practice) -> None:
-    expected: dict[object, Counter[str]] = defaultdict(Counter)
-    for row in turnaround.open_tests(drawn, TODAY).as_dicts():
-        expected[row["lab"]].update(["open", *(["late"] if row["state"] else [])])
-    found = turnaround.open_by_lab(drawn, TODAY).as_dicts()
-    assert {row["lab"]: (row["open"], row["late"]) for row in found} == {
-        lab: (counts["open"], counts["late"]) for lab, counts in expected.items()
-    }
-    for row in found:
-        assert row["open"] == sum(int(str(row[name])) for name in ("late", "week", "later", "unknown"))
+    names = ("open", "late", "week", "later", "unknown")
+    seen: Counter[str] = Counter()
+    for promised in (10, None):
+        LabTest.objects.filter(external_id__in=["labts_0", "labts_3"]).update(turnaround_days=promised)
+        expected: dict[object, Counter[str]] = defaultdict(Counter)
+        for row in turnaround.open_tests(drawn, TODAY).as_dicts():
+            by: Any = row["expected_on"]
+            state = "unknown" if by is None else "week" if by <= TODAY + timedelta(days=7) else "later"
+            expected[row["lab"]].update(["open", "late" if row["state"] else state])
+        found = turnaround.open_by_lab(drawn, TODAY).as_dicts()
+        assert {row["lab"]: tuple(row[name] for name in names) for row in found} == {
+            lab: tuple(counts[name] for name in names) for lab, counts in expected.items()
+        }
+        for counts in expected.values():
+            seen.update(counts)
+    assert set(seen) >= {"open", "late", "week"}
 
 
 def test_due_again(drawn: Practice) -> None:
@@ -304,6 +313,12 @@ def test_due_again(drawn: Practice) -> None:
             len(mine), sum(1 for _, (_, got, _) in mine if not got), due, soon,
         )  # fmt: skip
         assert row["again"] == sum(times[key] > 1 for key, _ in mine)
+
+
+@given(st.dates(date(1990, 1, 1), date(2090, 12, 31)), st.integers(1, 120), st.integers(-3, 34))
+def test_a_result_is_due_by_its_last_day_as_by_its_months(today: date, months: int, near: int) -> None:
+    day = due_until(today, months) + timedelta(days=near)
+    assert (_later(day, months) <= today) == (near <= 0)
 
 
 def _later(day: date, months: int) -> date:
