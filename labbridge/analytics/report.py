@@ -17,9 +17,9 @@ from labbridge.analytics.facts import refresh
 from labbridge.analytics.questions import QUESTIONS, Question
 from labbridge.analytics.sharing import shared
 from labbridge.practices.models import Practice
-from labbridge.trust.paper import Column, Section, booklet, plain
+from labbridge.trust.paper import Column, Section, booklet, lines_beside, plain
 
-BARS, ROWS = 10, 15  #: of each question; the console has all
+BARS, ROWS = 10, 15  #: of each question at most; the console has all
 FIRST_YEAR = 2000
 YEAR = 12  #: months that the yearly questions look back over
 ROW, LABEL, VALUE = 7.0, 62.0, 30.0  #: millimetres: a bar with its label, the label's and the value's width
@@ -87,8 +87,11 @@ def _section(question: Question, practice: Practice, month: Period, today: date,
 
     days = "today" if question.timeless else f"{period.first.isoformat()} to {period.last.isoformat()}"
     shown = [place for place, column in enumerate(answer.columns) if column.kind != "key"]
-    rows = [[said(row[place], answer.columns[place].kind) for place in shown] for row in answer.rows[:ROWS]]
-    more = len(answer.rows) - ROWS
+    fitting = min(ROWS, lines_beside(sum(heights), len(answer.notes) + 1))
+    rows = [
+        [said(row[place], answer.columns[place].kind) for place in shown] for row in answer.rows[:fitting]
+    ]
+    more = len(answer.rows) - fitting
     notes = list(answer.notes) + ([f"And {more} more rows: the console has them all."] if more > 0 else [])
     if not rows:
         notes.insert(0, "Nothing to show.")
@@ -127,7 +130,7 @@ def _draw(sheet: FPDF, chart: Chart, top: float) -> None:
 
 
 def _legend(sheet: FPDF, chart: Chart, top: float) -> None:
-    x = sheet.l_margin
+    x = sheet.l_margin + sheet.c_margin  # as headings and cells stand
     sheet.set_font("Helvetica", "B", 8)
     x += _text(sheet, x, top + 3, f"{chart.picture.title}  ") + 2
     sheet.set_font("Helvetica", size=8)
@@ -148,7 +151,7 @@ def _text(sheet: FPDF, x: float, y: float, text: str) -> float:
 def _bar(sheet: FPDF, chart: Chart, bar: Bar, y: float) -> None:
     left, track = sheet.l_margin + LABEL, sheet.epw - LABEL - VALUE
     sheet.set_font("Helvetica", size=8)
-    _text(sheet, sheet.l_margin, y + 3.6, _fitting(sheet, bar.label, LABEL - 2))
+    _text(sheet, sheet.l_margin + sheet.c_margin, y + 3.6, _fitting(sheet, bar.label, LABEL - 3))
     sheet.set_draw_color(*PALE)
     axis = left + track / 2 if chart.picture.kind == "change" else left
     sheet.line(axis, y + 0.2, axis, y + ROW - 0.8)
@@ -163,7 +166,8 @@ def _bar(sheet: FPDF, chart: Chart, bar: Bar, y: float) -> None:
         _solid(sheet, left + track * bar.start, y + 0.8, track * bar.share, 3.4)
         if bar.before is not None:
             _hatched(sheet, left, y + 4.4, track * bar.before, 1.6)
-    _text(sheet, left + track + 2, y + 3.6, _fitting(sheet, bar.text, VALUE - 2))
+    gap = 3.5 if chart.picture.kind == "spread" else 2.0  # the last mark may stand at the very end
+    _text(sheet, left + track + gap, y + 3.6, _fitting(sheet, bar.text, VALUE - gap))
 
 
 def _columns(sheet: FPDF, chart: Chart, top: float) -> None:
@@ -176,8 +180,12 @@ def _columns(sheet: FPDF, chart: Chart, top: float) -> None:
         if bar.before is not None:
             _hatched(sheet, left + slot * 0.58, bottom - PLOT * bar.before, slot * 0.26, PLOT * bar.before)
         text, tallest = plain(bar.text.removesuffix(".00")), max(bar.share, bar.before or 0)
-        if sheet.get_string_width(text) < slot:
-            sheet.text(left + slot * 0.12, bottom - PLOT * tallest - 0.8, text)
+        for size in (7, 6):
+            sheet.set_font("Helvetica", size=size)
+            if sheet.get_string_width(text) < slot * 0.92:
+                sheet.text(left + slot * 0.12, bottom - PLOT * tallest - 0.8, text)
+                break
+        sheet.set_font("Helvetica", size=7)
         sheet.text(left + slot * 0.12, bottom + 3.2, bar.short)
         if place == 0 or bar.label.endswith("-01"):
             sheet.text(left + slot * 0.12, bottom + 6.4, bar.label[:4])

@@ -9,7 +9,7 @@ from labbridge.trust.paper import Column, report
 
 COLUMNS = (
     Column("Service (laboratory test)", 70), Column("Laboratory", 45), Column("Codes (CPT/HCPCS)", 35),
-    Column("Amount (USD)", 25),
+    Column("Amount (USD)", 25, "RIGHT"),
 )  # fmt: skip
 FEE = {"charged": "included", "not_charged": "not charged", "unknown": "not known to be included"}
 PLAN = {
@@ -20,7 +20,13 @@ PLAN = {
 
 def draw(heading: dict[str, Any], says: dict[str, Any], at: datetime) -> bytes:  # any: JSON of superbill.py
     return report(
-        f"Superbill {number(heading)}", _facts(heading, says), COLUMNS, _rows(says), at=at, notes=_notes(says)
+        f"Superbill {number(heading)}",
+        _facts(heading, says),
+        COLUMNS,
+        _rows(says),
+        at=at,
+        notes=_notes(says),
+        total=True,
     )
 
 

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from fpdf import FPDF, FontFace
-from fpdf.enums import TableBordersLayout, XPos, YPos
+from fpdf.enums import TableBordersLayout, VAlign, XPos, YPos
 
 #: The fonts that every reader has know Latin-1 only. Other letters are printed as the plain ones that they are made
 #: of; what has none is printed as "?", never dropped (`unprintable` tells).
@@ -21,6 +21,9 @@ PLAINER = str.maketrans({
     "\u03b4": "delta", "\u03c9": "omega", "\u0141": "L", "\u0142": "l", "\u0110": "D", "\u0111": "d", "\u0131": "i",
     "\u0152": "OE", "\u0153": "oe",
 })  # fmt: skip
+
+
+BOLD, RULE = FontFace(emphasis="BOLD"), 150  #: of headings and totals; the grey of the lines between rows
 
 
 class Column(NamedTuple):
@@ -54,11 +57,12 @@ def report(
     at: datetime,
     notes: Sequence[str] = (),
     landscape: bool = False,
+    total: bool = False,
 ) -> bytes:
-    """A PDF. `at` is when the report was drawn; `notes` are sentences below the table."""
+    """A PDF. `at` is when it was drawn; `notes` are sentences below the table; `total`: its last row is one."""
     sheet = _begin(title, facts, at, landscape=landscape)
     sheet.ln(4)
-    _table(sheet, columns, rows)
+    _table(sheet, columns, list(rows), total=total)
     _notes(sheet, notes, size=9)
     return bytes(sheet.output())
 
@@ -76,8 +80,13 @@ class Section:
     picture: Callable[[FPDF, float], None] | None = None  # draws from the height that it is given
 
 
-HEADING, LINE, NOTE = 18.0, 4.9, 7.0  #: millimetres that a heading with its sentence, a row, and a note need
+HEADING, LINE, NOTE = 18.0, 5.7, 7.0  #: millimetres that a heading with its sentence, a row, and a note need
 WHOLE_PAGE = 240.0
+
+
+def lines_beside(picture_height: float, notes: int) -> int:
+    """Rows of a table that still fit on one page with such pictures and so many notes; a few at least."""
+    return max(5, int((WHOLE_PAGE - HEADING - picture_height - NOTE * notes) / LINE) - 2)
 
 
 def booklet(
@@ -122,18 +131,26 @@ def _begin(title: str, facts: Sequence[tuple[str, str]], at: datetime, *, landsc
     return sheet
 
 
-def _table(sheet: _Sheet, columns: Sequence[Column], rows: Iterable[Sequence[str]]) -> None:
+def _table(
+    sheet: _Sheet, columns: Sequence[Column], rows: Sequence[Sequence[str]], *, total: bool = False
+) -> None:
     sheet.set_font("Helvetica", size=8)
+    sheet.set_draw_color(RULE)
+    sheet.set_line_width(0.15)
     with sheet.table(
         col_widths=tuple(column.width for column in columns),
         borders_layout=TableBordersLayout.HORIZONTAL_LINES,
-        headings_style=FontFace(emphasis="BOLD"),
-        line_height=4.5,
+        headings_style=BOLD,
+        line_height=3.9,
+        padding=(0.9, 1),
+        v_align=VAlign.T,
         text_align=tuple(column.align for column in columns),
     ) as table:
         table.row([plain(column.title) for column in columns])
-        for row in rows:
-            table.row([plain(cell) for cell in row])
+        for place, row in enumerate(rows, start=1):
+            style = BOLD if total and place == len(rows) else None
+            table.row([plain(cell) for cell in row], style=style)
+    sheet.set_draw_color(0)
 
 
 def _notes(sheet: _Sheet, notes: Sequence[str], *, size: int) -> None:
