@@ -1,9 +1,11 @@
-"""The pictures of docs/datapages.md and docs/recipes: their steps, before the demo's simulators (`make pictures`)."""
+"""The pictures of docs/datapages.md, docs/analytics.md and docs/recipes, taken from the demo (`make pictures`)."""
 
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from pathlib import Path
 
@@ -19,6 +21,14 @@ FOLDER = ROOT / "docs" / "pictures"
 COLOURS = 48  # enough for pages, and a tenth of the size
 PATIENT, ANOTHER = "P-1015", "P-1016"
 TEST = "DUTCH Complete"
+#: Of the months before this one, orders of each test.
+EARLIER = ((2, 2, 0), (3, 2, 1), (3, 3, 1), (5, 3, 1), (4, 5, 2))
+TESTS = (TEST, "GI-MAP (GI Microbial Assay Plus)", "Organic Acids Test (OAT)")
+MONTHLY = (
+    "Month DESC", "Orders", "Tests", "Canceled", "Paid_Orders", "Paid_With_Price", "Amount",
+)  # fmt: skip
+BY_LAB = ("Month DESC", "Lab_Company_Name ASC", "Orders", "Tests", "Paid_Orders", "Amount")
+WAITS = ("Results DESC", "Test_Name", "Lab_Company_Name", "Still_Open", "P50_Days", "P90_Days", "Remark")
 
 
 @pytest.fixture
@@ -90,6 +100,72 @@ def test_the_steps_of_the_how_to(page: Page, demo: Demo) -> None:
     page.locator("object").evaluate("one => one.remove()")  # the browser's own viewer is no page of ours
     keep(page, "results-page")
     assert sum(path.stat().st_size for path in Path(FOLDER).glob("*.png")) < 400_000
+
+
+def test_reports_from_the_summary_tables(page: Page, demo: Demo) -> None:
+    """docs/analytics.md: five earlier months are played at Rupa, filed, and shown by DataPages on the two tables."""
+    play_earlier_months(page, demo)
+    assert demo.command("sync", "summaries")
+    for name, title, table, scope, columns in (
+        ("months", "Labs by month", "Lab_Analytics_Monthly", "all", MONTHLY),
+        ("labs", "Labs by company", "Lab_Analytics_Monthly", "lab", BY_LAB),
+        ("turnaround", "How long labs take", "Lab_Turnaround", "test", WAITS),
+    ):
+        page.goto(f"{demo.caspio}/datapages")
+        page.get_by_label("Name", exact=True).fill(title)
+        page.get_by_label("Kind").select_option("table")
+        page.get_by_label("Table", exact=True).select_option(table)
+        page.get_by_label("Filter").fill(f"Scope = '{scope}'")
+        page.get_by_label("Elements of a form").fill("\n".join(columns))
+        if name == "months":
+            page.get_by_label("Elements of a form").blur()
+            keep(page, "summary-build", "form")
+        page.get_by_role("button", name="Save").click()
+        page.get_by_role("row", name=title).get_by_role("link", name="/dp/").click()
+        expect(
+            page.get_by_role("columnheader", name="Month" if "Month" in columns[0] else "Results")
+        ).to_be_visible()
+        keep(page, f"summary-{name}")
+    assert sum(path.stat().st_size for path in Path(FOLDER).glob("summary-*.png")) < 200_000
+
+
+def play_earlier_months(page: Page, demo: Demo) -> None:
+    """Orders that were paid a day later and had their results after one to three weeks."""
+    state, asked = demo.state(), page.request
+    tests = {one["name"]: one["id"] for one in state["lab_tests"]}
+    emails = {
+        row["Patient_ID"]: row["Email"] for row in asked.get(f"{demo.caspio}/_sim/dump").json()["Patients"]
+    }
+    known = {one["email"]: one["id"] for one in state["patients"]}
+    people = [known[email] for key, email in sorted(emails.items()) if email in known][2:12]
+    number = 0
+    for back, counts in enumerate(reversed(EARLIER), start=1):
+        for name, count in zip(TESTS, counts, strict=True):
+            for _ in range(count):
+                number += 1
+                at = datetime.now(UTC) - timedelta(days=30 * back + number % 7)
+                body = {"patient": people[number % len(people)], "lab_tests": [tests[name]], "at": moment(at)}
+                made = asked.post(f"{demo.rupa}/_sim/orders", data=body).json()
+                does(page, demo, made["id"], "pay", at + timedelta(days=1))
+                if number % 9:
+                    does(page, demo, made["id"], "result", at + timedelta(days=8 + number % 5 * 3))
+    deadline = time.monotonic() + 300
+    while any(
+        one["status"] not in {"delivered", "not_sent"} for one in asked.get(f"{demo.rupa}/_sim/events").json()
+    ):
+        assert time.monotonic() < deadline
+        time.sleep(0.5)
+    while asked.get(f"{demo.console}/readyz").json()["jobs_pending"]:
+        assert time.monotonic() < deadline
+        time.sleep(0.5)
+
+
+def does(page: Page, demo: Demo, order: str, action: str, at: datetime) -> None:
+    assert page.request.post(f"{demo.rupa}/_sim/orders/{order}/{action}", data={"at": moment(at)}).ok
+
+
+def moment(at: datetime) -> str:
+    return f"{at:%Y-%m-%dT%H:%M:%SZ}"
 
 
 def test_the_console_side_of_the_recipes(page: Page, demo: Demo, tmp_path: Path) -> None:

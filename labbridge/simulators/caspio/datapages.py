@@ -14,9 +14,9 @@ from flask import Blueprint, Response, redirect, render_template, request, url_f
 
 from labbridge.simulators.caspio import design, records
 from labbridge.simulators.caspio.account import Account
-from labbridge.simulators.caspio.design import Table
+from labbridge.simulators.caspio.design import Field, Table
 from labbridge.simulators.caspio.errors import CaspioError, no_object
-from labbridge.simulators.caspio.html_blocks import filled
+from labbridge.simulators.caspio.html_blocks import as_text, filled
 from labbridge.simulators.caspio.pages import quoted
 from labbridge.simulators.caspio.query import Query
 from labbridge.simulators.caspio.records import Row
@@ -27,6 +27,7 @@ routes = Blueprint("datapages", __name__)
 KINDS = {
     "details": "Details page: one record",
     "report": "Report: many records",
+    "table": "Tabular report: many records, in columns",
     "form": "Submission form: a new record",
 }
 SCHEMA = """CREATE TABLE IF NOT EXISTS datapages (
@@ -36,7 +37,10 @@ PARAMETER = re.compile(r"\[@(\w+)\]")
 
 
 class DataPage(NamedTuple):
-    """`elements`: of a form, one field a line; `Field = text` is hidden, filled in when the page loads."""
+    """`elements`: of a form, one field a line; `Field = text` is hidden, filled in when the page loads.
+
+    Of a tabular report, its columns; `Field DESC` and `Field ASC` sort by it as well.
+    """
 
     app_key: str
     name: str
@@ -109,6 +113,10 @@ def content(app_key: str) -> str:
     rows = _rows(page, table)
     if not rows:
         return "<p>No records found.</p>"
+    if page.kind == "table":
+        fields = [table.field(line.split()[0]) for line in _lines(page)]
+        lines = [[_cell(field, row[field.name]) for field in fields] for row in rows]
+        return render_template("datapage_table.html", page=page, fields=fields, lines=lines)
     return "\n".join(filled(page.block, table, row) for row in rows)
 
 
@@ -129,16 +137,26 @@ def _rows(page: DataPage, table: Table) -> list[Row]:
     conditions = [f"({page.filter})"] if page.filter else []
     if page.found_by:
         conditions.append(f"{page.found_by} = {quoted(request.args.get(page.found_by, ''))}")
+    sorted_by = [line for line in _lines(page) if " " in line] if page.kind == "table" else []
+    order = ", ".join([*sorted_by, "PK_ID"])
     try:
-        query = Query(where=" AND ".join(conditions) or None, order_by="PK_ID", limit=100)
+        query = Query(where=" AND ".join(conditions) or None, order_by=order, limit=100)
         return records.select(account_of(), table, query)[0]
     except CaspioError:  # such as a text that is no number
         return []
 
 
+def _cell(field: Field, value: Any) -> str:
+    return f"{value:,.2f}" if field.type == "CURRENCY" and value is not None else as_text(value)
+
+
+def _lines(page: DataPage) -> list[str]:
+    return [line for line in map(str.strip, page.elements.splitlines()) if line]
+
+
 def _inputs(page: DataPage, table: Table) -> list[dict[str, Any]]:
     shown = []
-    for line in filter(None, map(str.strip, page.elements.splitlines())):
+    for line in _lines(page):
         name, hidden, text = (part.strip() for part in line.partition("="))
         table.field(name)  # it must be there
         value = account_of().now_text() if text == "now" else filled_in(text)

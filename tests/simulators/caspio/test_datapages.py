@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from labbridge.simulators import caspio
@@ -52,5 +53,23 @@ def test_a_form_makes_a_row_and_leads_on(tmp_path: Any) -> None:
         )
         assert posted.headers["Location"] == f"/dp/{answer}?Patient_ID=P-7"
         assert app.dump()["Patients"][0]["Last_Name"] == "Seven"
+    finally:
+        app.close()
+
+
+def test_a_tabular_report_has_columns_and_its_own_order(tmp_path: Any) -> None:
+    from werkzeug.test import Client
+
+    app = caspio.create_app(tmp_path / "c.sqlite", client_id="c", client_secret="s", deliver=False)
+    try:
+        caspio.seed_practice(app.account, 2)
+        browser = Client(app)
+        for order, first in (("ASC", "P-1001"), ("DESC", "P-1002")):
+            key = made(app, name=order, kind="table", elements=f"Patient_ID {order}\nLast_Name")
+            shown = browser.get(f"/dp/{key}/content").get_data(as_text=True)
+            assert '<th scope="col">Last Name</th>' in shown
+            assert re.findall(r"<td>(P-\d+)</td>", shown)[0] == first
+        key = made(app, name="None", kind="table", elements="Patient_ID", filter="Patient_ID = 'P-0'")
+        assert "No records" in browser.get(f"/dp/{key}/content").get_data(as_text=True)
     finally:
         app.close()
