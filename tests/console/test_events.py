@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from typing import Any
 
 import orjson
@@ -212,3 +213,16 @@ def test_lists_have_pages_an_address_and_a_constant_number_of_queries(
     with CaptureQueriesContext(connection) as grouped:
         owner.get("/events")
     assert len(grouped) < 15
+
+
+def test_among_several_practices_a_moment_is_on_the_clock_of_its_own(owner: Client, willow: Practice) -> None:
+    birch = Practice.objects.create(slug="birch", name="Birch", time_zone="America/New_York")
+    Membership.objects.create(user=Membership.objects.get().user, practice=birch, role=Role.OWNER)
+    for number, practice in enumerate((willow, birch)):
+        arrived(practice, number, received_at=datetime(2026, 5, 1, 18, tzinfo=UTC))
+    shown = text(owner.get("/events?state=dead"))
+    assert re.findall(r"May 1,(?: 2026,)? (\d+:00 [ap]m)<", shown) == ["2:00 pm", "11:00 am"]
+    assert re.findall(r'data-label="About"><span>order ord_1 <span class="soft">(\w+)<', shown) == [
+        "Birch",
+        "Willow",
+    ]

@@ -55,6 +55,7 @@ PURPOSES = {
     "catalog": "lab test catalogue", "filing": "orders and results", "provision": "tables and fields",
     "token": "signing in", "connect": "trying the connection", "init": "reading the account's tables",
     "setup": "the first-run guide", "sweep": "comparison", "ehr": "other systems", "ping": "checking that it answers",
+    "doctor": "the check of everything",
 }  # fmt: skip
 
 
