@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
+import hypothesis
 import pytest
 import structlog
 from typer.testing import CliRunner
@@ -37,6 +38,10 @@ from labbridge.simulators import caspio as caspio_simulator
 from labbridge.simulators import rupa as rupa_simulator
 from tests.ear import Ear
 from tests.world import PRACTICE_TOML
+
+# How long one example takes tells of the machine, not of the code.
+hypothesis.settings.register_profile("labbridge", deadline=None)
+hypothesis.settings.load_profile("labbridge")
 
 SIGNING_SECRET = "whsec_tests"  # as tests/settings.py has it
 
