@@ -86,7 +86,7 @@ def funnel(practice: Practice, period: Period, today: date) -> Answer:
         known = (timed.percentile(0.5), timed.percentile(0.9))
         remark = "too few" if timed.results and known == (None, None) else ""
         if untimed[name]:
-            remark = f"{untimed[name]} without days{', too few' if remark else ''}"
+            remark = f"{untimed[name]:,} without days{', too few' if remark else ''}"
         rows.append((label, came, share(came, whole), waiting, lost, *known, remark))
         if name == "paid":
             rows += _told(values, came)
