@@ -255,7 +255,7 @@ def alerts() -> Iterator[Checked]:
             "Set LABBRIDGE_ALERT_CHANNELS, or channels in [alerts] of practice.toml (docs/alerts.md).",
         )  # fmt: skip
     else:
-        yield ok("alert channels", f"Alerts go to {len(urls)} channels.")
+        yield ok("alert channels", f"Alerts go to {len(urls)} channel{'' if len(urls) == 1 else 's'}.")
     critical = [
         one
         for one in Alert.objects.exclude(state=AlertState.RESOLVED)
