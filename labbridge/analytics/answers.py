@@ -10,6 +10,8 @@ from typing import Any, Literal
 
 from django.db import connection, transaction
 
+from labbridge.database.statements import fetch
+
 Kind = Literal["text", "key", "count", "change", "share", "days", "money", "month", "day"]
 #: Which orders stand behind a row, in the words of the pipeline's address (behind.py). Empty: it cannot be shown.
 Behind = Mapping[str, str]
@@ -70,12 +72,6 @@ class Answer:
         return self.as_dicts()[row][name]
 
 
-def fetch(sql: str, values: Sequence[Any] | dict[str, Any]) -> list[tuple[Any, ...]]:  # any: what SQL gives
-    with connection.cursor() as cursor:
-        cursor.execute(sql, values)
-        return list(cursor.fetchall())
-
-
 def fetch_in_order(sql: str, values: dict[str, Any]) -> list[tuple[Any, ...]]:  # any: what SQL gives
     """Of what an index holds in the order in which it is counted: PostgreSQL would rather read the table and hash.
 
@@ -84,8 +80,7 @@ def fetch_in_order(sql: str, values: dict[str, Any]) -> list[tuple[Any, ...]]:  
     """
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SET LOCAL random_page_cost = 1.1")
-        cursor.execute(sql, values)
-        return list(cursor.fetchall())
+        return fetch(sql, values)
 
 
 def share(part: int, whole: int) -> float | None:

@@ -14,9 +14,9 @@ from zoneinfo import ZoneInfo
 
 from django.db import connection, transaction
 
-from labbridge.analytics.answers import fetch
 from labbridge.analytics.behind import SEVERAL
 from labbridge.analytics.models import OrderFact, ResultFact, TestFact
+from labbridge.database.statements import fetch
 from labbridge.mirror.models import Order, Phase
 from labbridge.mirror.phases import payment_of
 from labbridge.practices.models import Practice

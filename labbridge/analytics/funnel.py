@@ -12,9 +12,10 @@ from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
-from labbridge.analytics.answers import Answer, Behind, Cell, Column, Period, fetch, share
+from labbridge.analytics.answers import Answer, Behind, Cell, Column, Period, share
 from labbridge.analytics.behind import words
 from labbridge.analytics.survival import Waits
+from labbridge.database.statements import fetch
 from labbridge.practices.models import Practice
 
 #: Step -> what it is called, and what one waits for before it.

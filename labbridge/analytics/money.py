@@ -6,7 +6,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import Literal, NamedTuple
 
-from labbridge.analytics.answers import Answer, Behind, Cell, Column, Period, fetch, share
+from labbridge.analytics.answers import Answer, Behind, Cell, Column, Period, share
 from labbridge.analytics.behind import SEVERAL, UNKNOWN, words
 from labbridge.analytics.orders import (
     UNKNOWN_LAB,
@@ -19,6 +19,7 @@ from labbridge.analytics.orders import (
     people,
     person_key,
 )
+from labbridge.database.statements import fetch
 from labbridge.filing.rows import money
 from labbridge.mirror.phases import who_pays
 from labbridge.practices.apply import config_of

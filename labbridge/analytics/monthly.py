@@ -5,9 +5,9 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from labbridge.analytics.answers import fetch
 from labbridge.analytics.money import dollars
 from labbridge.analytics.orders import UNKNOWN_LAB, lab_names
+from labbridge.database.statements import fetch
 from labbridge.practices.apply import config_of
 from labbridge.practices.models import Practice
 

@@ -9,7 +9,8 @@ from datetime import date, timedelta
 from typing import Any, Literal, NamedTuple
 
 from labbridge.analytics import behind
-from labbridge.analytics.answers import Answer, Behind, Cell, Column, Period, fetch, months_before, share
+from labbridge.analytics.answers import Answer, Behind, Cell, Column, Period, months_before, share
+from labbridge.database.statements import fetch
 from labbridge.practices.models import Practice
 
 UNKNOWN_LAB = "Lab not known"
@@ -97,7 +98,7 @@ def person_key(key: str, name: str) -> str:
 
 def people(practice: Practice, found: Iterable[tuple[str, str]]) -> dict[str, str]:
     """Labels of practitioners by `person_key`, of pairs of Rupa's id and the name on an order."""
-    known = dict(fetch(_PEOPLE, [practice.pk]))
+    known: dict[str, str] = dict(fetch(_PEOPLE, [practice.pk]))
     names: dict[str, str] = {}
     for key, name in sorted(found):
         names[person_key(key, name)] = known.get(key) or name or names.get(person_key(key, name), "")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 
-from labbridge.analytics.answers import Answer, Behind, Cell, Column, fetch
+from labbridge.analytics.answers import Answer, Behind, Cell, Column
 from labbridge.analytics.behind import HAD, NEWEST, due_until, words
+from labbridge.database.statements import fetch
 from labbridge.practices.apply import config_of
 from labbridge.practices.models import Practice
 

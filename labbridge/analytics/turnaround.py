@@ -8,10 +8,11 @@ from datetime import date, timedelta
 from functools import cached_property
 from typing import Literal
 
-from labbridge.analytics.answers import Answer, Behind, Cell, Column, Period, fetch, fetch_in_order
+from labbridge.analytics.answers import Answer, Behind, Cell, Column, Period, fetch_in_order
 from labbridge.analytics.behind import UNKNOWN, words
 from labbridge.analytics.orders import UNKNOWN_LAB, lab_names, named
 from labbridge.analytics.survival import TOO_FEW, Waits
+from labbridge.database.statements import fetch
 from labbridge.practices.models import Practice
 
 PERCENTILES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99}

@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import datetime, time, timedelta
 from decimal import Decimal
 
-from labbridge.analytics.answers import Answer, Cell, Column, Period, fetch
+from labbridge.analytics.answers import Answer, Cell, Column, Period
+from labbridge.database.statements import fetch
 from labbridge.practices.apply import config_of
 from labbridge.practices.config import AnalyticsPart
 from labbridge.practices.models import Practice

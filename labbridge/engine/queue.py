@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from django.db import connection, transaction
 
+from labbridge.database.statements import fetch
 from labbridge.engine.bell import ring
 
 #: A job is held back by an earlier one of its lock; the engine takes them in the order of their ids.
@@ -168,16 +169,13 @@ SELECT job.id, job.task_name,
 
 def jobs_of(locks: Collection[str]) -> list[Job]:
     """What is queued under these locks, oldest first, and what was given up."""
-    with connection.cursor() as cursor:
-        cursor.execute(_OF_LOCKS, [list(locks)])
-        return [Job(*row) for row in cursor.fetchall()]
+    return [Job(*row) for row in fetch(_OF_LOCKS, [list(locks)])]
 
 
 def failed(job_ids: Collection[int] | None = None) -> list[FailedJob]:
     """Jobs whose last attempt failed, oldest first: all, or those of these ids."""
-    with connection.cursor() as cursor:
-        cursor.execute(_FAILED, {"ids": None if job_ids is None else list(job_ids)})
-        return [FailedJob(row[0], row[1], json.loads(row[2]), *row[3:]) for row in cursor.fetchall()]
+    found = fetch(_FAILED, {"ids": None if job_ids is None else list(job_ids)})
+    return [FailedJob(row[0], row[1], json.loads(row[2]), *row[3:]) for row in found]
 
 
 def replay(job_ids: Collection[int]) -> int:
@@ -205,16 +203,13 @@ def forget_dead(task: str, **ids: str) -> None:
 
 def dead_by_prefix() -> Counter[str]:
     """How many jobs were given up, by the first word of their locks: a practice's slug, for most."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT split_part(coalesce(lock, ''), ':', 1), count(*) FROM procrastinate_jobs "
-            "WHERE status = 'failed' GROUP BY 1"
-        )
-        return Counter(dict(cursor.fetchall()))
+    found = fetch(
+        "SELECT split_part(coalesce(lock, ''), ':', 1), count(*) FROM procrastinate_jobs "
+        "WHERE status = 'failed' GROUP BY 1"
+    )
+    return Counter(dict(found))
 
 
 def by_state() -> dict[str, int]:
     """How many jobs there are in each state of the engine's; those that ended well are deleted."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT status, count(*) FROM procrastinate_jobs GROUP BY 1")
-        return dict(cursor.fetchall())
+    return dict(fetch("SELECT status, count(*) FROM procrastinate_jobs GROUP BY 1"))

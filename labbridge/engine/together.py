@@ -21,6 +21,7 @@ from django.db import close_old_connections, connection, transaction
 from django.utils import timezone
 from procrastinate.jobs import Job
 
+from labbridge.database.statements import fetch
 from labbridge.engine.models import Pulse
 
 log = structlog.get_logger()
@@ -93,9 +94,7 @@ def _take(job: Job) -> list[tuple[int, dict[str, Any]]]:
         "task": job.task_name, "id": job.id, "lock": job.lock, "alone": list(_alone), "pulse": PULSE, "apart": APART,
         "locks": LOCKS, "behind": BEHIND,
     }  # fmt: skip
-    with connection.cursor() as cursor:
-        cursor.execute(_TAKE, values)
-        return [(number, json.loads(args)) for number, args in cursor.fetchall()]
+    return [(number, json.loads(args)) for number, args in fetch(_TAKE, values)]
 
 
 def _part(taken: Sequence[int]) -> None:

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
-from django.db import connection
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from labbridge.database.statements import fetch
 from labbridge.engine.jobs import Task
 from labbridge.engine.queue import bring_forward
 from labbridge.handlers import jobs
@@ -104,9 +104,8 @@ def standings(orders: Collection[Order]) -> dict[UUID, Standing]:
     """By the orders' own keys."""
     if not orders:
         return {}
-    with connection.cursor() as cursor:
-        cursor.execute(_STANDING, [[order.pk for order in orders]])
-        return {row[0]: Standing(*row[1:]) for row in cursor.fetchall()}
+    found = fetch(_STANDING, [[order.pk for order in orders]])
+    return {row[0]: Standing(*row[1:]) for row in found}
 
 
 def standing_of(order: Order) -> Standing:

@@ -6,8 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.db import connection
-
+from labbridge.database.statements import fetch
 from labbridge.practices.models import Practice
 
 MISSING = "Rupa lists this order and Labbridge does not hold it."
@@ -97,19 +96,15 @@ SHOWN = 100  #: ids of one kind that an entry names; the counts are always whole
 
 
 def figures_of(practice: Practice) -> Figures:
-    """Count from what Rupa listed last. Two statements."""
-    with connection.cursor() as cursor:
-        values = {"practice": practice.pk}
-        cursor.execute(f"SELECT order_id, state, why FROM ({_ORDERS}) orders ORDER BY order_id", values)  # noqa: S608  # our own constant
-        orders = cursor.fetchall()
-        cursor.execute(_RESULTS, values)
-        results = Counter[str]()
-        for state, count in cursor.fetchall():
-            results[state] += count
-        cursor.execute(
-            "SELECT count(*) FROM reconcile_listed WHERE practice_id = %(practice)s AND NOT present", values
-        )
-        (gone,) = cursor.fetchone()
+    """Count from what Rupa listed last. Three statements."""
+    values = {"practice": practice.pk}
+    orders = fetch(f"SELECT order_id, state, why FROM ({_ORDERS}) orders ORDER BY order_id", values)  # noqa: S608  # our own constant
+    results = Counter[str]()
+    for state, count in fetch(_RESULTS, values):
+        results[state] += count
+    ((gone,),) = fetch(
+        "SELECT count(*) FROM reconcile_listed WHERE practice_id = %(practice)s AND NOT present", values
+    )
     states = Counter(state for _, state, _ in orders)
     return Figures(
         listed=len(orders),

@@ -8,8 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db import connection
-
+from labbridge.database.statements import fetch
 from labbridge.practices.apply import part_of
 from labbridge.practices.config import AlertsPart
 from labbridge.practices.models import Practice
@@ -40,10 +39,7 @@ NONE: Mapping[UUID, Any] = {}
 
 def rows(query: str, values: Mapping[UUID, Any] = NONE) -> list[tuple[Any, ...]]:  # any: what a column holds
     """Run a query, which may read `unnest(%(practices)s::uuid[], %(values)s::...[])`: a value for each practice."""
-    with connection.cursor() as cursor:
-        cursor.execute(query, {"practices": list(values), "values": list(values.values())})
-        found: list[tuple[Any, ...]] = cursor.fetchall()
-    return found
+    return fetch(query, {"practices": list(values), "values": list(values.values())})
 
 
 def moments_before(now: datetime, spans: Mapping[UUID, timedelta]) -> dict[UUID, datetime]:

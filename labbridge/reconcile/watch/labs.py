@@ -5,11 +5,10 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from django.db import connection
-
 from labbridge.alerts.observe import Finding, found
 from labbridge.alerts.words import LabName
 from labbridge.catalog.protocols import touched
+from labbridge.database.statements import fetch
 from labbridge.engine.models import Pulse
 from labbridge.filing.rows import UNREVIEWED
 from labbridge.peers.caspio.where import field
@@ -50,11 +49,9 @@ SELECT test.practice_id, usual.lab_id, min(test.lab), min(usual.seconds), count(
 
 def late(now: datetime) -> list[Finding]:
     """By each lab's own usual time where enough is known, else by the catalogue's."""
-    with connection.cursor() as cursor:
-        cursor.execute(_LATE, {"now": now, "oldest": now - HISTORY, "enough": ENOUGH})
-        rows = cursor.fetchall()
+    tests_late = fetch(_LATE, {"now": now, "oldest": now - HISTORY, "enough": ENOUGH})
     findings = []
-    for practice_id, lab_id, lab, seconds, tests, orders in rows:
+    for practice_id, lab_id, lab, seconds, tests, orders in tests_late:
         if lab_id is None:
             findings.append(found("orders_late", practice_id=practice_id, count=orders))
             continue

@@ -15,7 +15,7 @@ from itertools import pairwise
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from django.db import connection
+from labbridge.database.statements import fetch
 
 HISTORY = timedelta(days=28)
 LEAST_EVENTS = 10  #: fewer say nothing about what is usual
@@ -115,11 +115,8 @@ class Listener:
         """Practice, peer, when it was last heard and what is usual, for every peer that is silent."""
         if self._learnt_at is None or not timedelta(0) <= now - self._learnt_at < self.LEARNT_EVERY:
             self._learn(zones, now)
-        with connection.cursor() as cursor:
-            cursor.execute(_LATEST, [now - HISTORY, now])
-            latest = cursor.fetchall()
         found = []
-        for practice_id, peer, last in latest:
+        for practice_id, peer, last in fetch(_LATEST, [now - HISTORY, now]):
             usual = self._profiles.get((practice_id, peer))
             if usual is not None and usual.silent(last, now):
                 found.append((practice_id, peer, last, usual))
@@ -127,10 +124,8 @@ class Listener:
 
     def _learn(self, zones: dict[UUID, ZoneInfo], now: datetime) -> None:
         moments: dict[Key, list[datetime]] = defaultdict(list)
-        with connection.cursor() as cursor:
-            cursor.execute(_MOMENTS, [now - HISTORY, now])
-            for practice_id, peer, moment in cursor.fetchall():
-                moments[practice_id, peer].append(moment)
+        for practice_id, peer, moment in fetch(_MOMENTS, [now - HISTORY, now]):
+            moments[practice_id, peer].append(moment)
         self._profiles = {
             key: profile(times, zones[key[0]]) for key, times in moments.items() if key[0] in zones
         }
