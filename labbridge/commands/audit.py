@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from labbridge.commands.base import PROBLEMS, WRONG_USE, AsJson, Stop, command, print_json, the_practice
+from labbridge.commands.base import (
+    PROBLEMS,
+    WRONG_USE,
+    AsJson,
+    Stop,
+    command,
+    print_json,
+    print_list,
+    the_practice,
+)
 
 if TYPE_CHECKING:  # Django is not there yet when this module is imported
     from labbridge.trust.reports import Question
@@ -182,14 +191,12 @@ def disclosures(
     record("audit.report", actor=operator(), practice=practice, patient=question.patients, kind="disclosures")
     sealing.seal()
     rows = [reports.row(entry) for entry in question.disclosures()]
-    if as_json:
-        print_json(rows)
-        return
-    for one in rows:
-        more = f" ({one['why']})" if one["why"] else ""
-        print(f"{one['at']}  {one['disclosed_to']}  {one['what']}  {one['subject']}{more}")
-    if not rows:
-        print("No disclosure is recorded.")
+    print_list(rows, _disclosure_line, "No disclosure is recorded.", as_json=as_json)
+
+
+def _disclosure_line(one: dict[str, Any]) -> str:
+    more = f" ({one['why']})" if one["why"] else ""
+    return f"{one['at']}  {one['disclosed_to']}  {one['what']}  {one['subject']}{more}"
 
 
 @audit_app.command("whois")

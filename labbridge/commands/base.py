@@ -9,7 +9,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import wraps
 from pathlib import Path
@@ -256,6 +256,19 @@ def print_json_line(value: Any) -> None:
     """One object on one line, at once: for scripts that read while the command still runs."""
     sys.stdout.write(orjson.dumps(value, default=str).decode() + "\n")
     sys.stdout.flush()
+
+
+def print_list(
+    rows: Sequence[dict[str, Any]], line: Callable[[dict[str, Any]], str], nothing: str, *, as_json: bool
+) -> None:  # any: whatever JSON holds
+    """All rows as JSON, or a line for each; `nothing` is what a person is told when there is none."""
+    if as_json:
+        print_json(rows)
+        return
+    for one in rows:
+        print(line(one))
+    if not rows:
+        print(nothing)
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from labbridge.commands.base import (
     Stop,
     command,
     print_json,
+    print_list,
     the_practice,
 )
 
@@ -68,16 +69,14 @@ def list_cases(
     if practice:
         cases = cases.filter(practice__slug=practice)
     rows = [row(case) for case in cases]
-    if as_json:
-        print_json(rows)
-        return
-    if not rows:
-        print("No cases.")
-    for one in rows:
-        print(
-            f"{one['id']}  {one['state']:<8}  {one['practice']}  {one['caspio_key'] or one['rupa_patient_id']}  "
-            f"{' '.join(one['reasons'])}"
-        )
+    print_list(rows, _line, "No cases.", as_json=as_json)
+
+
+def _line(one: dict[str, Any]) -> str:
+    return (
+        f"{one['id']}  {one['state']:<8}  {one['practice']}  {one['caspio_key'] or one['rupa_patient_id']}  "
+        f"{' '.join(one['reasons'])}"
+    )
 
 
 def _cases() -> Any:  # any: a queryset; Django is not there yet when this module is imported

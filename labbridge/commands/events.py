@@ -16,6 +16,7 @@ from labbridge.commands.base import (
     command,
     print_counts,
     print_json,
+    print_list,
     the_practice,
 )
 
@@ -71,13 +72,7 @@ def list_events(
     """Events, oldest first."""
     newest = _select(state, practice, peer).order_by("-received_at", "-id")[:limit]
     rows = [row(event) for event in reversed(newest)]
-    if as_json:
-        print_json(rows)
-        return
-    if not rows:
-        print("No events.")
-    for one in rows:
-        print(_line(one))
+    print_list(rows, _line, "No events.", as_json=as_json)
 
 
 def _line(one: dict[str, Any]) -> str:

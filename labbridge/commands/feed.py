@@ -20,6 +20,7 @@ from labbridge.commands.base import (
     Stop,
     command,
     print_json,
+    print_list,
     print_made,
     the_practice,
 )
@@ -68,13 +69,8 @@ def list_feeds(practice: PracticeSlug = "", as_json: AsJson = False) -> None:
 
     living = Destination.objects.select_related("practice", "agreement").filter(removed_at=None)
     found = [row(one) for one in (living.filter(practice=the_practice(practice)) if practice else living)]
-    if as_json:
-        print_json(found)
-        return
-    for one in found:
-        print(line(one))
-    if not found:
-        print("Nobody is told anything: `labbridge feed add NAME ADDRESS --kind result.filed` adds somebody.")
+    nobody = "Nobody is told anything: `labbridge feed add NAME ADDRESS --kind result.filed` adds somebody."
+    print_list(found, line, nobody, as_json=as_json)
 
 
 @feed_app.command("pause")
@@ -217,13 +213,11 @@ def dead(practice: PracticeSlug = "", as_json: AsJson = False) -> None:
     if practice:
         letters = letters.filter(destination__practice=the_practice(practice))
     found = [letter_row(one) for one in letters.order_by("settled_at", "fact")]
-    if as_json:
-        print_json(found)
-        return
-    for one in found:
-        print(f"{one['at'][:16]} {one['kind']} to {one['destination']}: {one['problem']} ({one['id']})")
-    if not found:
-        print("No letter was given up.")
+    print_list(found, _letter_line, "No letter was given up.", as_json=as_json)
+
+
+def _letter_line(one: dict[str, Any]) -> str:
+    return f"{one['at'][:16]} {one['kind']} to {one['destination']}: {one['problem']} ({one['id']})"
 
 
 def _moment(text: str) -> datetime | None:
@@ -334,13 +328,8 @@ def list_baas(practice: PracticeSlug = "", as_json: AsJson = False) -> None:
 
     held = Agreement.objects.select_related("practice")
     found = [baa_row(one) for one in (held.filter(practice=the_practice(practice)) if practice else held)]
-    if as_json:
-        print_json(found)
-        return
-    for one in found:
-        print(baa_line(one))
-    if not found:
-        print("No BAA is on file: `labbridge baa add PARTY DOCUMENT --signed DAY --expires DAY`.")
+    nothing = "No BAA is on file: `labbridge baa add PARTY DOCUMENT --signed DAY --expires DAY`."
+    print_list(found, baa_line, nothing, as_json=as_json)
 
 
 @baa_app.command("end")

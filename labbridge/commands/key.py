@@ -15,6 +15,7 @@ from labbridge.commands.base import (
     Stop,
     command,
     print_json,
+    print_list,
     print_made,
     the_practice,
 )
@@ -81,13 +82,7 @@ def list_keys(practice: PracticeSlug = "", as_json: AsJson = False) -> None:
 
     keys = ApiKey.objects.select_related("practice", "agreement")
     found = [row(key) for key in (keys.filter(practice=the_practice(practice)) if practice else keys)]
-    if as_json:
-        print_json(found)
-        return
-    for one in found:
-        print(line(one))
-    if not found:
-        print("No keys: `labbridge key add NAME --scope SCOPE` makes one.")
+    print_list(found, line, "No keys: `labbridge key add NAME --scope SCOPE` makes one.", as_json=as_json)
 
 
 @key_app.command("revoke")

@@ -16,6 +16,7 @@ from labbridge.commands.base import (
     command,
     print_counts,
     print_json,
+    print_list,
     the_practice,
 )
 
@@ -133,14 +134,13 @@ def holds(as_json: AsJson = False) -> None:
         }
         for one in LegalHold.objects.filter(lifted_at=None)
     ]
-    if as_json:
-        print_json(found)
-        return
-    for one in found:
-        about: Any = one["patients"]
-        print(f"{one['id']}  {one['practice']}  {' '.join(about) or 'the whole practice'}  {one['why']}")
-    if not found:
-        print("No hold stands.")
+    print_list(found, _hold_line, "No hold stands.", as_json=as_json)
+
+
+def _hold_line(one: dict[str, Any]) -> str:
+    return (
+        f"{one['id']}  {one['practice']}  {' '.join(one['patients']) or 'the whole practice'}  {one['why']}"
+    )
 
 
 @retention_app.command("log")
@@ -151,12 +151,10 @@ def log(as_json: AsJson = False) -> None:
     from labbridge.trust.models import AuditEntry
 
     entries = [body_of(one) for one in AuditEntry.objects.filter(action__startswith="retention.")]
-    if as_json:
-        print_json(entries)
-        return
-    for one in entries:
-        counts = ", ".join(f"{number} {name}" for name, number in one["detail"].items())
-        who = " ".join(one["patients"]) or one["practice"]
-        print(f"{one['at'][:19]}  {one['action']}  {who}  {one['actor']['name']}  {one['why']}  {counts}")
-    if not entries:
-        print("Nothing yet.")
+    print_list(entries, _entry_line, "Nothing yet.", as_json=as_json)
+
+
+def _entry_line(one: dict[str, Any]) -> str:
+    counts = ", ".join(f"{number} {name}" for name, number in one["detail"].items())
+    who = " ".join(one["patients"]) or one["practice"]
+    return f"{one['at'][:19]}  {one['action']}  {who}  {one['actor']['name']}  {one['why']}  {counts}"
