@@ -6,7 +6,9 @@ turned into `JobFailed` before the engine sees it, because an exception's text a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
+from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -63,19 +65,34 @@ class Deferral(NamedTuple):
     args: str  #: a JSON object
 
 
-def deferring(task: str, lock: str, args: str, *, order: str) -> str:
+def deferring(task: str, lock: str, args: str, *, order: str, priority: str = "0") -> str:
     """An aggregate in SQL that defers one job for each row, given the SQL of its parts, in that order."""
-    return _DEFER.format(f"array_agg({_JOB.format(task, lock, args, 'NULL')} ORDER BY {order})")
+    return _DEFER.format(f"array_agg({_JOB.format(task, priority, lock, args, 'NULL')} ORDER BY {order})")
 
 
-# The engine's own function for deferring, with its own defaults for queue and priority.
+# The engine's own function for deferring, with its own default for the queue.
 _DEFER = "procrastinate_defer_jobs_v1({})"
-_JOB = "ROW('default', {}, 0, {}, NULL, {}::jsonb, {}::timestamptz)::procrastinate_job_to_defer_v1"
+_JOB = "ROW('default', {}, {}, {}, NULL, {}::jsonb, {}::timestamptz)::procrastinate_job_to_defer_v1"
 _DEFER_MANY = f"""
-SELECT {deferring("%s", "lock", "args", order="number")}
+SELECT {deferring("%s", "lock", "args", order="number", priority="%s")}
   FROM unnest(%s::text[], %s::text[]) WITH ORDINALITY AS given (lock, args, number)
 """  # noqa: S608  # our own names
-_DEFER_ONE = _DEFER.format(f"ARRAY[{_JOB.format('%s', '%s', '%s', '%s')}]")
+_DEFER_ONE = _DEFER.format(f"ARRAY[{_JOB.format('%s', '%s', '%s', '%s', '%s')}]")
+
+#: Of jobs that are due, those of a higher priority are started first: the clock's, short ones that look after all
+#: others; what happens now; what was asked for many rows at once.
+CLOCK, NOW, BULK = 10, 0, -10
+_priority: ContextVar[int] = ContextVar("priority", default=NOW)
+
+
+@contextmanager
+def bulk() -> Iterator[None]:
+    """Jobs deferred within give way to all others: an import of thousands of rows keeps no result waiting."""
+    before = _priority.set(BULK)
+    try:
+        yield
+    finally:
+        _priority.reset(before)
 
 
 @dataclass(frozen=True)
@@ -90,7 +107,10 @@ class Task:
         self.function(**ids)
 
     def defer(self, *, lock: str, at: datetime | None = None, **ids: str | int) -> None:
-        """Have it run after this transaction commits. Jobs with one lock run one by one, in this order."""
+        """Have it run after this transaction commits. Jobs with one lock run one by one, in this order.
+
+        Those of `bulk` follow those that are not, of their lock too.
+        """
         _defer(self.deferral(lock=lock, **ids), at)
 
     def defer_many(self, wanted: Sequence[tuple[str, Mapping[str, str | int]]]) -> None:
@@ -99,7 +119,7 @@ class Task:
             return
         locks, args = [lock for lock, _ in wanted], [orjson.dumps(dict(ids)).decode() for _, ids in wanted]
         with connection.cursor() as cursor:
-            cursor.execute(_DEFER_MANY, [self.name, locks, args])
+            cursor.execute(_DEFER_MANY, [self.name, _priority.get(), locks, args])
         transaction.on_commit(ring)
 
     def deferral(self, *, lock: str, **ids: str | int) -> Deferral:
@@ -127,9 +147,11 @@ def defer_unless_waiting(name: str, *, lock: str, **ids: str | int) -> None:
         _defer(Deferral(name, lock, orjson.dumps(ids).decode()), None)
 
 
-def _defer(deferral: Deferral, at: datetime | None) -> None:
+def _defer(deferral: Deferral, at: datetime | None, priority: int | None = None) -> None:
+    name, lock, args = deferral
+    priority = _priority.get() if priority is None else priority
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT {_DEFER_ONE}", [*deferral, at])
+        cursor.execute(f"SELECT {_DEFER_ONE}", [name, priority, lock, args, at])
     if at is None:
         transaction.on_commit(ring)
 
@@ -153,7 +175,9 @@ def task(
         def run(context: JobContext, /, **ids: Any) -> None:
             close_old_connections()
             job = context.job
-            with structlog.contextvars.bound_contextvars(job_id=job.id, task=name):
+            # What a job of an import asks for in turn is of that import.
+            of_its_kind = bulk() if job.priority < NOW else nullcontext()
+            with of_its_kind, structlog.contextvars.bound_contextvars(job_id=job.id, task=name):
                 try:
                     if together is None or not done_together(together, job, ids):
                         outliving_deadlocks(lambda: function(**ids))
@@ -192,9 +216,9 @@ def every(cron: str) -> Callable[[Task], Task]:
         def defer_now(timestamp: int) -> None:
             del timestamp  # the tick's own time: a late tick does today's work all the same
             close_old_connections()
-            scheduled.defer(lock=f"clock:{scheduled.name}")
+            _defer(scheduled.deferral(lock=f"clock:{scheduled.name}"), None, CLOCK)
 
-        app.periodic(cron=cron)(app.task(name=f"{scheduled.name}_by_clock")(defer_now))
+        app.periodic(cron=cron)(app.task(name=f"{scheduled.name}_by_clock", priority=CLOCK)(defer_now))
         return scheduled
 
     return schedule

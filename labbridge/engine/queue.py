@@ -14,10 +14,11 @@ from django.db import connection, transaction
 from labbridge.database.statements import fetch
 from labbridge.engine.bell import ring
 
-#: A job is held back by an earlier one of its lock; the engine takes them in the order of their ids.
+#: A job is held back by one of its lock that the engine puts before it: of a higher priority, or earlier of its own.
 _DUE = """
   job.status = 'todo' AND (job.scheduled_at IS NULL OR job.scheduled_at <= now()) AND NOT EXISTS (
-    SELECT 1 FROM procrastinate_jobs earlier WHERE earlier.lock = job.lock AND earlier.id < job.id
+    SELECT 1 FROM procrastinate_jobs earlier WHERE earlier.lock = job.lock
+       AND (earlier.priority > job.priority OR (earlier.priority = job.priority AND earlier.id < job.id))
        AND earlier.status = 'todo' AND earlier.scheduled_at > now())
 """
 TAKEABLE = f"""

@@ -10,6 +10,7 @@ import structlog
 from django.db import transaction
 
 from labbridge.database.deadlocks import outliving_deadlocks
+from labbridge.engine.jobs import bulk
 from labbridge.handlers.orders import take_snapshot
 from labbridge.mirror.merge import Contradiction
 from labbridge.mirror.models import KEY
@@ -74,7 +75,8 @@ def _take(
 
     @transaction.atomic
     def take() -> str:
-        order = take_snapshot(practice, snapshot, as_of)
+        with bulk():
+            order = take_snapshot(practice, snapshot, as_of)
         if dry_run:
             transaction.set_rollback(True)
         return "unchanged" if order.revision == order.filed_revision else "changed"

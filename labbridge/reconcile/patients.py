@@ -17,6 +17,7 @@ from django.db.models import Count
 from django.utils import timezone
 
 from labbridge.database.deadlocks import outliving_deadlocks
+from labbridge.engine.jobs import bulk
 from labbridge.handlers.charts import ChartsCompared, chart_pages, compare_charts, take_charts
 from labbridge.handlers.judging import Finding, judge
 from labbridge.handlers.links import is_connected, link_patient, queue_sync, queue_syncs
@@ -51,12 +52,14 @@ def pull_patients(
                 pages
             )  # no call inside a transaction: it would hold up everybody's calls to this account
         else:
-            count = take_charts(practice, pages)
+            with bulk():
+                count = take_charts(practice, pages)
     if is_connected(practice):
         read_patients(practice, after=timezone.now())
     if not dry_run:
         bring(practice)
-        _look_again(practice)
+        with bulk():
+            _look_again(practice)
         return Counter(read=count, linked=count_links(practice) - before, unlinked=_without_row(practice))
     with transaction.atomic():
         counts = _foreseen(practice, read)
@@ -106,7 +109,8 @@ class PatientComparison:
 
     def apply(self) -> None:
         if not self.left:
-            take_charts(self.practice, self.pages, began=self.began, brake=False)  # the sweep has its own
+            with bulk():
+                take_charts(self.practice, self.pages, began=self.began, brake=False)  # the sweep has its own
             bring(self.practice)
 
 
@@ -115,7 +119,8 @@ def bring(practice: Practice) -> None:
     for patient in Patient.objects.filter(practice=practice, link__isnull=True):
         outliving_deadlocks(partial(link_patient, patient))
     rows = Chart.objects.filter(practice=practice, present=True)
-    queue_syncs(practice, rows.exclude(sync_status__in=AT_REST))
+    with bulk():
+        queue_syncs(practice, rows.exclude(sync_status__in=AT_REST))
 
 
 def _look_again(practice: Practice) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Collection
 
 from django.db import transaction
 
+from labbridge.engine.jobs import bulk
 from labbridge.filing.models import FiledRow
 from labbridge.handlers.settle import refile
 from labbridge.mirror.models import Order
@@ -20,6 +21,6 @@ def refile_practice(practice: Practice, moved: Collection[str] = ()) -> int:
     FiledRow.objects.filter(practice=practice, table__in=moved).delete()
     ids = list(Order.objects.filter(practice=practice).values_list("pk", flat=True))
     for order_id in ids:
-        with transaction.atomic():
+        with transaction.atomic(), bulk():
             refile(Order.objects.select_related("practice").select_for_update(of=("self",)).get(pk=order_id))
     return len(ids)

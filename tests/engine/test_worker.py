@@ -11,9 +11,12 @@ from datetime import timedelta
 
 import pytest
 from django.db import connection
+from django.utils import timezone
+from procrastinate.contrib.django import app
 
 from labbridge.engine import worker
-from labbridge.engine.jobs import task
+from labbridge.engine.jobs import bulk, every, task
+from labbridge.engine.queue import due
 from labbridge.engine.retry import RetryPolicy
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -115,3 +118,50 @@ def test_it_outlives_the_loss_of_every_connection():
     connection.close()
     run_until(ended)
     assert done == [2]
+
+
+def test_an_import_keeps_nothing_waiting_that_happens_meanwhile():
+    with bulk():
+        do.defer_many([(f"row:{number}", {"number": number}) for number in (1, 2)])
+        do.defer(lock="row:3", number=3)
+    do.defer(lock="order", number=4)
+    do.defer_many([("another", {"number": 5}), ("row:1", {"number": 6})])
+    worker.run_until_idle(concurrency=1)
+    assert done == [4, 5, 6, 1, 2, 3]
+
+
+def test_what_a_job_of_an_import_asks_for_gives_way_too(monkeypatch):
+    def lead(number: int) -> None:
+        done.append(number)
+        if number == 1:
+            do.defer(lock="a", number=2)
+            with bulk():
+                do.defer(lock="b", number=3)
+        if number == 4:
+            do.defer(lock="c", number=5)
+            do.defer(lock="d", number=6)
+
+    monkeypatch.setitem(globals(), "deed", lead)
+    with bulk():
+        do.defer(lock="1", number=4)
+    do.defer(lock="1", number=1)
+    worker.run_until_idle(concurrency=1)
+    assert done == [1, 2, 4, 3, 5, 6]
+
+
+def test_what_looks_after_all_others_does_not_stand_behind_them():
+    watch = task("tests_watched", policy=RetryPolicy())(lambda: done.append(0))
+    every("0 0 1 1 *")(watch)
+    do.defer_many([(str(number), {"number": number}) for number in (1, 2)])
+    app.configure_task("tests_watched_by_clock").defer(timestamp=0)
+    worker.run_until_idle(concurrency=1)
+    assert done == [0, 1, 2]
+
+
+def test_a_bulk_job_behind_a_later_attempt_is_not_due():
+    with bulk():
+        do.defer(lock="row:1", number=1)
+    do.defer(lock="row:1", at=timezone.now() + timedelta(hours=1), number=2)
+    assert due() == 0, "it would run for ever in search of it"
+    worker.run_until_idle()
+    assert done == []
