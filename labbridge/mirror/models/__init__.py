@@ -1,0 +1,73 @@
+"""Our copy of what the peers hold, one module for each kind of noun."""
+
+from labbridge.mirror.models.catalogue import LabCompany, LabTest, LabTestChange, Protocol
+from labbridge.mirror.models.keys import CASPIO_KEY, KEY
+from labbridge.mirror.models.orders import (
+    TO_SET_RIGHT,
+    UNDER_WAY,
+    Order,
+    OrderChange,
+    OrderedTest,
+    OrderMoment,
+    OrderNote,
+    Phase,
+    PhaseTally,
+    ResultState,
+    What,
+)
+from labbridge.mirror.models.patients import (
+    CaseKind,
+    CaseState,
+    Chart,
+    EhrId,
+    NotSame,
+    Patient,
+    PatientLink,
+    ReviewCase,
+    RowTouch,
+)
+from labbridge.mirror.models.results import (
+    Result,
+    ResultSource,
+    ResultValue,
+    SourceState,
+    StoredFile,
+    Take,
+    Urgency,
+)
+
+__all__ = [
+    "CASPIO_KEY",
+    "KEY",
+    "TO_SET_RIGHT",
+    "UNDER_WAY",
+    "CaseKind",
+    "CaseState",
+    "Chart",
+    "EhrId",
+    "LabCompany",
+    "LabTest",
+    "LabTestChange",
+    "NotSame",
+    "Order",
+    "OrderChange",
+    "OrderMoment",
+    "OrderNote",
+    "OrderedTest",
+    "Patient",
+    "PatientLink",
+    "Phase",
+    "PhaseTally",
+    "Protocol",
+    "Result",
+    "ResultSource",
+    "ResultState",
+    "ResultValue",
+    "ReviewCase",
+    "RowTouch",
+    "SourceState",
+    "StoredFile",
+    "Take",
+    "Urgency",
+    "What",
+]
