@@ -15,6 +15,7 @@ from typing import Any
 from labbridge.analytics.answers import Answer, Behind, Cell, Column, Period, share
 from labbridge.analytics.behind import words
 from labbridge.analytics.survival import Waits
+from labbridge.analytics.turnaround import TITLES
 from labbridge.database.statements import fetch
 from labbridge.practices.models import Practice
 
@@ -94,8 +95,7 @@ def funnel(practice: Practice, period: Period, today: date) -> Answer:
     columns = (
         Column("step", "Step", "text"), Column("reached", "Orders that came so far"),
         Column("share", "Share", "share"), Column("waiting", "Waiting here"), Column("lost", "Canceled here"),
-        Column("p50", "Median days", "days"),
-        Column("p90", "Nine in ten, days", "days"), Column("remark", "Remark", "text"),
+        *(Column(name, TITLES[name], "days") for name in ("p50", "p90")), Column("remark", "Remark", "text"),
     )  # fmt: skip
     notes = (
         "Days count orders that still wait, or were canceled, as longer waits.",

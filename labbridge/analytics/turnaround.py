@@ -16,6 +16,7 @@ from labbridge.database.statements import fetch
 from labbridge.practices.models import Practice
 
 PERCENTILES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99}
+TITLES = {"p50": "Median days", "p90": "Nine in ten, days", "p95": "19 in 20, days", "p99": "99 in 100, days"}
 #: How far back the usual turnaround is taken from when a test is expected.
 USUAL = timedelta(days=365)
 SHARES = (0.5, 0.9)  #: of such tests: when one is likely, and after when it is late
@@ -189,7 +190,7 @@ def turnaround(practice: Practice, period: Period, today: date, by: Literal["lab
     by_test = (Column("test", "Test", "text"), *by_lab, Column("lab_test_key", "Rupa's id", "key"))
     columns = (
         *(by_lab if by == "lab" else by_test), Column("results", "Results"), Column("open", "Still open"),
-        *(Column(name, f"{name} days", "days") for name in PERCENTILES), Column("remark", "Remark", "text"),
+        *(Column(name, title, "days") for name, title in TITLES.items()), Column("remark", "Remark", "text"),
     )  # fmt: skip
     notes = [
         "Days from payment (else submission) to the first result. Tests still open count as longer waits."

@@ -109,7 +109,8 @@ class Draft:
             found.append("Rupa names no practitioner for it.")
         if not self.npi:
             found.append(
-                "The practitioner's NPI is missing: `npi` under [[rupa.practitioners]] in practice.toml."
+                "The practitioner's NPI is missing. Whoever set Labbridge up adds it: `npi` under "
+                "[[rupa.practitioners]] in practice.toml."
             )
         return found
 

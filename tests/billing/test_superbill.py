@@ -33,6 +33,12 @@ TODAY = date(2025, 6, 4)
 MakeOrder = Callable[..., Order]
 
 
+NO_NPI = (
+    "The practitioner's NPI is missing. Whoever set Labbridge up adds it: `npi` under [[rupa.practitioners]] in "
+    "practice.toml."
+)
+
+
 def enter(order: Order, **more: Any) -> Order:
     """All that staff must enter."""
     first, second = (test.external_id for test in order.ordered_tests.order_by("external_id"))
@@ -133,7 +139,7 @@ def test_nothing_entered_is_said_line_by_line(order_of: MakeOrder, willow: Pract
     with pytest.raises(Incomplete) as refused:
         issue(order_of(), actor=BILLER)
     assert refused.value.missing == [
-        "The practitioner's NPI is missing: `npi` under [[rupa.practitioners]] in practice.toml.",
+        NO_NPI,
         "The date of service is missing: enter it.",
         "GI Invented has no CPT code: enter it.",
         "Hormones Invented has no CPT code: enter it.",
