@@ -16,7 +16,7 @@ from labbridge.handlers.charts import read_chart_by_key
 from labbridge.handlers.judging import identity_of
 from labbridge.handlers.links import AlreadyLinked, is_connected, link, link_of, queue_sync
 from labbridge.handlers.patient_sync import ASKED, create, send_changes, sync_now
-from labbridge.handlers.policies import settle
+from labbridge.handlers.policies import Plan, settle
 from labbridge.handlers.rupa_patients import patient_at_rupa, read_patients
 from labbridge.handlers.settle import refile_orders
 from labbridge.mirror.models import (
@@ -223,7 +223,7 @@ def _finish(held: ReviewCase, action: str, done: _Done, who: Actor) -> None:
         made = link_of(chart)
         if made is not None:
             chart.refresh_from_db()
-            settle(made, chart, Patient.objects.get(pk=patient.pk), but=[])
+            settle(made, chart, Patient.objects.get(pk=patient.pk), Plan())
     if chart is not None:
         queue_sync(chart)
     _refile_candidates(held)

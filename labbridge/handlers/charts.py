@@ -17,7 +17,7 @@ from labbridge.database.deadlocks import outliving_deadlocks
 from labbridge.filing.patients import forget_row, is_our_echo
 from labbridge.handlers.judging import index_all
 from labbridge.handlers.links import (
-    is_contradicted,
+    contradiction,
     leave_without_outcome,
     link_chart,
     link_of,
@@ -215,7 +215,8 @@ def _keep(practice: Practice, key: str, content: Content) -> _Changed:
     if chart.erased_at:  # its key was changed in Caspio since
         return _Changed(chart.pk, b"", None)
     former = None if chart.email_index is None else bytes(chart.email_index)
-    if not chart.present or chart.pk_id != content.pk_id:
+    new, other_row = chart._state.adding, not chart.present or chart.pk_id != content.pk_id  # noqa: SLF001
+    if other_row:
         forget_row(chart)  # another row under the same key: it holds nothing of what we wrote
     now = timezone.now()
     for part, value in content.person.items():
@@ -225,7 +226,17 @@ def _keep(practice: Practice, key: str, content: Content) -> _Changed:
     chart.person, chart.rupa_patient_id, chart.content_index = content.person, content.rupa_patient_id, None
     index(chart, content.person)
     chart.save()
+    if not new:
+        _end_contradicted(chart, other_row=other_row)
     return _Changed(chart.pk, content.index, former if former != chart.email_index else None)
+
+
+def _end_contradicted(chart: Chart, *, other_row: bool) -> None:
+    """With the row, not after it: while the link stood, results of one patient would go to another's chart."""
+    made = link_of(chart)
+    why = "" if made is None else contradiction(made, other_row=other_row)
+    if made is not None and why:
+        unlink(made, why=why)
 
 
 def _chart_of(practice: Practice, key: str, pk_id: int) -> Chart:
@@ -298,12 +309,10 @@ def _follow_changed(practice: Practice, one: _Changed, *, queue: bool) -> None:
 
 def _follow_one(chart: Chart) -> None:
     made = link_of(chart)
-    if made is not None and not is_contradicted(made):
+    if made is None:
+        link_chart(chart)
+    else:
         refile_withheld(made.patient)
-        return
-    if made is not None:
-        unlink(made)
-    link_chart(chart)
 
 
 def is_echo(practice: Practice, row: Row) -> bool:

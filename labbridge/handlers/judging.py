@@ -13,10 +13,12 @@ from enum import StrEnum
 
 from django.utils import timezone
 
+from labbridge.matching.compare import compare
 from labbridge.matching.decide import Action, Candidate, Decision, decide, match_back
-from labbridge.matching.evidence import Field, Reason
+from labbridge.matching.evidence import Field, Level, Reason
 from labbridge.matching.identity import Identity
 from labbridge.matching.normalise import normalise
+from labbridge.matching.ways import WayOut
 from labbridge.mirror.models import CaseKind, CaseState, Chart, NotSame, Patient, PatientLink, ReviewCase
 from labbridge.mirror.person import birthdays_differ, names_differ
 from labbridge.practices.apply import config_of
@@ -26,6 +28,13 @@ from labbridge.trust.keys import keyring
 BY_CROSSWALK = "Another system has the same id for both, as the crosswalk says."
 AT_ONCE = 200  #: records in memory while their keys are made
 BY_ID = "The Rupa patient id stands on this patient's row in Caspio."
+
+
+ANOTHER_BY_ID = "The Rupa patient id on this row is that of a patient with another birthday or another name."
+TYPED_OVER = WayOut(
+    "correct_caspio",
+    "Correct the Rupa patient id; or, if this row was typed over with another patient, put the former values back.",
+)
 
 
 class Finding(StrEnum):
@@ -82,7 +91,8 @@ def _by_id(chart: Chart, external_id: str) -> Verdict:
         return Verdict(Finding.UNKNOWN_ID)
     decision = decide_on(chart, identity_of(chart), [patient])
     if contradicts(chart, patient) or NotSame.objects.filter(chart=chart, patient=patient).exists():
-        return Verdict(Finding.REVIEW, patient, decision=decision)
+        told = replace(_told(decision, ANOTHER_BY_ID), ways_out=(*decision.ways_out, TYPED_OVER))
+        return Verdict(Finding.REVIEW, patient, decision=told)
     rows = Chart.objects.filter(practice=chart.practice, present=True, rupa_patient_id=external_id)
     if rows.exclude(pk=chart.pk).exists() or _decided_for_another(patient, chart):
         return Verdict(Finding.ID_TAKEN, patient)
@@ -91,9 +101,7 @@ def _by_id(chart: Chart, external_id: str) -> Verdict:
 
 def _by_crosswalk(chart: Chart, named: list[Patient]) -> Verdict:
     """Another system has one id for both. That is evidence as an id on the row is; a birthday speaks louder."""
-    decision = decide_on(chart, identity_of(chart), named)
-    told = Reason(BY_CROSSWALK, 0, Field.RULE.value)
-    decision = replace(decision, reasons=(told, *decision.reasons))
+    decision = _told(decide_on(chart, identity_of(chart), named), BY_CROSSWALK)
     patient = named[0]
     doubtful = contradicts(chart, patient) or NotSame.objects.filter(chart=chart, patient=patient).exists()
     if len(named) > 1 or doubtful:
@@ -104,6 +112,10 @@ def _by_crosswalk(chart: Chart, named: list[Patient]) -> Verdict:
     ).exclude(pk=chart.pk).exists():  # fmt: skip
         return Verdict(Finding.ID_TAKEN, patient)
     return Verdict(Finding.LINK, patient, (BY_CROSSWALK,), decision)
+
+
+def _told(decision: Decision, rule: str) -> Decision:
+    return replace(decision, reasons=(Reason(rule, 0, Field.RULE.value), *decision.reasons))
 
 
 def _decided_for_another(patient: Patient, chart: Chart) -> bool:
@@ -120,6 +132,12 @@ def contradicts(chart: Chart, patient: Patient) -> bool:
     named = all(person.get(part) for person in (ours, theirs) for part in ("first_name", "last_name"))
     confirmed = bool(ours.get("birthday") and theirs.get("birthday"))
     return named and names_differ(ours, theirs) and not confirmed
+
+
+def are_called_differently(chart: Chart, patient: Patient) -> bool:
+    """Whether both have a first name, and not one that is the other's short form, nickname or misspelling."""
+    found = compare(identity_of(chart), identity_of(patient))
+    return found.level(Field.FIRST_NAME) is Level.DIFFERENT
 
 
 def judge_back(patient: Patient) -> tuple[Verdict, Chart | None]:
@@ -174,7 +192,8 @@ def match_back_of(patient: Patient) -> Decision:
 
 
 def decide_on(chart: Chart, identity: Identity, candidates: list[Patient] | None = None) -> Decision:
-    """The row beside these patients, or beside all who share something with it."""
+    """The row beside these patients, to whom an id points, or beside all who share something with it."""
+    named = {one.external_id for one in candidates or ()}
     keys = lookup_hashes(identity)
     index_all(chart.practice)
     if candidates is None:
@@ -193,6 +212,7 @@ def decide_on(chart: Chart, identity: Identity, candidates: list[Patient] | None
         ruled_out=set(NotSame.objects.filter(chart=chart).values_list("patient__external_id", flat=True)),
         rivals=_identities(chart.practice, others.exclude(pk=chart.pk)),
         owns_email=_owns_email(chart),
+        named=named,
     )
 
 

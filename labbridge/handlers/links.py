@@ -6,17 +6,20 @@ Lock order here and everywhere: rows of charts, then patients, then orders by pr
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import structlog
 from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
+from django.utils import timezone
 
 from labbridge.engine.queue import taken_locks
 from labbridge.handlers import jobs
 from labbridge.handlers.judging import (
     BY_ID,
     Finding,
+    are_called_differently,
     contradicts,
     identity_of,
     judge,
@@ -54,6 +57,15 @@ ON_ANOTHER = (
     "at Rupa. Decide in Labbridge, under Matches, or move the id to the right patient's row; the order is then filed "
     "by itself."
 )
+
+#: Hashes of what stands on each side, by `caspio` and `rupa`; `renamed` tells `at` which time, see `was_renamed`.
+Agreed = dict[str, dict[str, str | None]]
+ONE_BY_ONE = timedelta(days=1)
+
+#: Why a link ended by itself, for the audit trail.
+OTHER_ID = "The row no longer has this Rupa patient id."
+OVERWRITTEN = "The row or the patient at Rupa was overwritten with another birthday and another first name."
+REUSED_KEY = "The row's key was given to another row, with another name or birthday."
 
 
 class AlreadyLinked(Exception):
@@ -102,7 +114,7 @@ def link(
     return made
 
 
-def agreed(chart: Chart, patient: Patient) -> dict[str, dict[str, str | None]]:
+def agreed(chart: Chart, patient: Patient) -> Agreed:
     """What stands on both sides now, hashed: a later change on one of them is seen by it."""
     return {
         "caspio": hashed(identity_of(chart).as_person()),
@@ -117,13 +129,23 @@ def hashed(person: Person) -> dict[str, str | None]:
     }
 
 
-def unlink(made: PatientLink, *, actor: Actor = RULES) -> None:
+def settled(made: PatientLink, chart: Chart, patient: Patient) -> Agreed:
+    """What stood on both sides, hashed, when they were linked or last brought to one."""
+    held = made.base or {}
+    if "caspio" in held:
+        return held
+    if held:  # from a version that kept one hash for both sides
+        return {"caspio": held, "rupa": held}
+    return agreed(chart, patient)
+
+
+def unlink(made: PatientLink, *, actor: Actor = RULES, why: str = "") -> None:
     """Take a link back. The patient's orders leave that chart, and go to another if there is one."""
     with transaction.atomic():
         Chart.objects.select_for_update(no_key=True).get(pk=made.chart_id)
         Patient.objects.select_for_update(no_key=True).get(pk=made.patient_id)
         PatientLink.objects.filter(pk=made.pk).delete()
-        record("link.break", actor=actor, practice=made.practice, patient=(made.chart, made.patient))
+        record("link.break", actor=actor, practice=made.practice, patient=(made.chart, made.patient), why=why)
         refile_orders(Order.objects.filter(patient=made.patient))
     log.warning("patients.unlinked", practice=made.practice.slug)
 
@@ -202,10 +224,57 @@ def ask_about(patient: Patient) -> None:
         open_case_without_row(patient, match_back_of(patient))
 
 
-def is_contradicted(made: PatientLink) -> bool:
-    """Whether the row says by now that it is another patient at Rupa, or no longer that it is this one."""
+def contradiction(made: PatientLink, *, other_row: bool = False) -> str:
+    """Why what the two sides say by now ends their link; empty where it holds.
+
+    `other_row`: another row has taken over the chart's key. An import of the same patients does that to each of
+    them; but a key that was given to somebody else takes nobody's results along.
+    """
     written = made.chart.rupa_patient_id
-    return written != made.patient.external_id if written else BY_ID in made.reasons
+    if written != made.patient.external_id if written else BY_ID in made.reasons:
+        return OTHER_ID
+    if is_overwritten(made):
+        return OVERWRITTEN
+    return REUSED_KEY if other_row and not written and not _reads_as_settled(made) else ""
+
+
+def is_overwritten(made: PatientLink) -> bool:
+    """Whether one side became somebody else since the two were settled: another birthday and first name at once.
+
+    A new surname, or a mistake that was corrected, is a change of the same patient. This is a record typed over with
+    the next patient, whose particulars must not reach the former one at Rupa, nor the former one's results them.
+    """
+    chart, patient = made.chart, made.patient
+    if patient.person is None or not contradicts(chart, patient):
+        return False
+    before, now = settled(made, chart, patient), agreed(chart, patient)
+    differently = are_called_differently(chart, patient)
+    return any(
+        (
+            (differently and _changed(before, now, side, "first_name"))
+            or (side == "caspio" and was_renamed(before))
+        )
+        and (_changed(before, now, side, "birthday") or _changed(before, now, side, "last_name"))
+        for side in now
+    )
+
+
+def _changed(before: Agreed, now: Agreed, side: str, part: str) -> bool:
+    return now[side][part] != before[side].get(part)
+
+
+def was_renamed(before: Agreed) -> bool:
+    """Whether another first name was sent to Rupa lately: somebody may be typing over the row cell by cell."""
+    at = before.get("renamed", {}).get("at")
+    return at is not None and timezone.now() - datetime.fromisoformat(at) < ONE_BY_ONE
+
+
+def _reads_as_settled(made: PatientLink) -> bool:
+    before, now = (
+        settled(made, made.chart, made.patient)["caspio"],
+        hashed(identity_of(made.chart).as_person()),
+    )
+    return all(now[part] == before.get(part) for part in ("first_name", "last_name", "birthday"))
 
 
 def why_unlinked(patient: Patient) -> str:
@@ -274,4 +343,6 @@ def follow_patient(patient: Patient) -> None:
             unlink(made)
         else:
             PatientLink.objects.filter(pk=made.pk).update(base=agreed(made.chart, patient))
+    elif is_overwritten(made):
+        unlink(made, why=OVERWRITTEN)
     queue_sync(made.chart)

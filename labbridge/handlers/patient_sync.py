@@ -291,6 +291,8 @@ def _linked(chart: Chart, made: PatientLink) -> Outcome:
             fresh = patient_at_rupa(chart.practice, patient.external_id)
             if fresh is None:
                 return Outcome("failed", GONE_AT_RUPA, patient.external_id)
+            if link_of(chart) is None:  # Rupa's patient has become somebody else: see `links.follow_patient`
+                return _unlinked(chart)
             patient = fresh
             found = plan(made, chart, patient, sync)
         if found.to_rupa and sync.patients == "full":
@@ -309,7 +311,7 @@ def _linked(chart: Chart, made: PatientLink) -> Outcome:
 
 
 def _settled(chart: Chart, made: PatientLink, patient: Patient, found: Plan) -> Outcome:
-    settle(made, chart, patient, but=found.to_ask)
+    settle(made, chart, patient, found)
     said = LINKED
     if found.to_caspio:
         said += f" Taken over from Rupa: {_names(found.to_caspio)}."

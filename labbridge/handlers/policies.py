@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from labbridge.handlers.judging import identity_of
-from labbridge.handlers.links import agreed, hashed
+from django.utils import timezone
+
+from labbridge.handlers.judging import are_called_differently, identity_of
+from labbridge.handlers.links import agreed, hashed, settled, was_renamed
 from labbridge.mirror.models import Chart, Patient, PatientLink
 from labbridge.mirror.person import Person
 from labbridge.practices.config import SyncPart
@@ -23,6 +25,7 @@ class Plan:
     to_caspio: Person = field(default_factory=dict, repr=False)
     to_ask: list[str] = field(default_factory=list)
     stays_at_rupa: list[str] = field(default_factory=list)  # changed there; Caspio's value stays in Caspio
+    renamed: bool = False  # a first name goes to Rupa that is no spelling of the former
 
     @property
     def moves(self) -> bool:
@@ -32,7 +35,7 @@ class Plan:
 
 def plan(made: PatientLink, chart: Chart, patient: Patient, sync: SyncPart) -> Plan:
     """Compare both sides with what was settled."""
-    base = _base(made, chart, patient)
+    base = settled(made, chart, patient)
     ours, theirs = identity_of(chart).as_person(), identity_of(patient).as_person()
     here, there = hashed(ours), hashed(theirs)
     found = Plan()
@@ -57,6 +60,7 @@ def plan(made: PatientLink, chart: Chart, patient: Patient, sync: SyncPart) -> P
                     found.to_rupa[part] = value
             case _:
                 found.stays_at_rupa.append(part)
+    found.renamed = "first_name" in found.to_rupa and are_called_differently(chart, patient)
     return found
 
 
@@ -66,20 +70,15 @@ def _bring(found: Plan, part: str, value: str | None, patient: Patient) -> None:
         found.to_caspio[part] = (patient.person or {}).get(part) if part != "birthday" else value
 
 
-def _base(made: PatientLink, chart: Chart, patient: Patient) -> dict[str, dict[str, str | None]]:
-    held = made.base or {}
-    if "caspio" in held:
-        return held
-    if held:  # from a version that kept one hash for both sides
-        return {"caspio": held, "rupa": held}
-    return agreed(chart, patient)
-
-
-def settle(made: PatientLink, chart: Chart, patient: Patient, *, but: list[str]) -> None:
+def settle(made: PatientLink, chart: Chart, patient: Patient, done: Plan) -> None:
     """Note that what stands now is settled, except for the parts that a person is asked about."""
-    now, before = agreed(chart, patient), _base(made, chart, patient)
-    for part in but:
+    now, before = agreed(chart, patient), settled(made, chart, patient)
+    for part in done.to_ask:
         for side in now:
             now[side][part] = before[side].get(part)
+    if done.renamed:
+        now["renamed"] = {"at": timezone.now().isoformat()}
+    elif was_renamed(before):
+        now["renamed"] = before["renamed"]
     PatientLink.objects.filter(pk=made.pk).update(base=now)
     made.base = now

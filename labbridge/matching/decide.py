@@ -93,6 +93,7 @@ def decide(
     ruled_out: Collection[str] = (),
     rivals: Iterable[Identity] = (),
     owns_email: bool = False,
+    named: Collection[str] = (),
 ) -> Decision:
     """Whether this patient of Caspio is one of the candidates at Rupa.
 
@@ -100,13 +101,21 @@ def decide(
     of `patient.lookup_keys()`. `confirm` is the practice's setting: what must agree beside the e-mail. `taken` are
     keys of candidates that are linked to another row, `ruled_out` those a person said are somebody else, `rivals`
     other rows of Caspio which share a lookup key. Their order does not matter. `owns_email`: a person said that the
-    e-mail is this patient's, so that other rows with it do not keep a new patient from being created.
+    e-mail is this patient's, so that other rows with it do not keep a new patient from being created. `named` are
+    keys of candidates to whom an id points: they are shown to a person however little else they have in common.
 
     Raises ValueError for a word in `confirm` that is not known.
     """
     rivals = list(rivals)
     decision = _decide(
-        TO_RUPA, patient, candidates, confirm=confirm, taken=taken, ruled_out=ruled_out, rivals=rivals
+        TO_RUPA,
+        patient,
+        candidates,
+        confirm=confirm,
+        taken=taken,
+        ruled_out=ruled_out,
+        rivals=rivals,
+        named=named,
     )
     if decision.action is Action.CREATE and not owns_email and _is_shared(patient, rivals):
         return _whose_email()
@@ -139,12 +148,13 @@ def _decide(
     taken: Collection[str],
     ruled_out: Collection[str],
     rivals: Iterable[Identity],
+    named: Collection[str] = (),
 ) -> Decision:
     if unknown := set(confirm) - set(CONFIRM):
         raise ValueError(f"confirm knows {', '.join(CONFIRM)}, not {', '.join(sorted(unknown))}")
     all_weighed = [_Weighed(patient, one, ruled_out=one.key in ruled_out) for one in set(candidates)]
     # Whoever holds the e-mail stays in, even if ruled out: a new patient would be merged with that one.
-    weighed = [one for one in all_weighed if one.worth_a_look or one.holds_email]
+    weighed = [one for one in all_weighed if one.worth_a_look or one.holds_email or one.key in named]
     if not weighed:
         return _nobody(direction, patient)
     weighed.sort(key=lambda one: _rank(one, confirm))

@@ -13,15 +13,18 @@ from labbridge.handlers.judging import BY_ID
 from labbridge.handlers.links import (
     ON_ANOTHER,
     ON_SEVERAL,
+    OVERWRITTEN,
     UNLINKED,
     link,
     link_patient,
     why_unlinked,
 )
+from labbridge.handlers.rupa_patients import note_changed
 from labbridge.mirror.merge import merge_patient
 from labbridge.mirror.models import Chart, Order, OrderedTest, Patient, PatientLink, Result
 from labbridge.practices.apply import config_of
 from labbridge.practices.models import Practice
+from labbridge.trust.models import AuditEntry
 from tests.mirror.snapshots import at, patient
 
 pytestmark = pytest.mark.django_db
@@ -322,7 +325,94 @@ def test_a_key_that_went_over_to_another_row(willow: Practice) -> None:
     read(willow, row(2, "P-1", Email="bea@patients.example", First_Name="Bea"))
     assert not Chart.objects.get(key="P-2").present
     assert Chart.objects.get(key="P-1").pk_id == 2
-    assert linked(held) == "P-1"  # the key is who a patient is in Caspio; that is what the practice chose
+    assert linked(held) is None, "her results do not go to whoever has her key now"
+
+
+@pytest.mark.parametrize(
+    ("another", "keeps"),
+    [
+        ({}, True),  # imported again: PK_IDs are new, the patients are not
+        ({"Email": "moved@patients.example", "City": "Elsewhere"}, True),
+        ({"First_Name": "Bea", "Email": "bea@patients.example"}, False),  # a twin
+        ({"Date_of_Birth": "1990-09-09T00:00:00"}, False),
+        ({"Last_Name": "Married"}, False),  # perhaps: by the id on the row it would be sure
+        ({"Last_Name": "Married", "Rupa_Patient_ID": "pat_1"}, True),
+        ({"First_Name": "Bea", "Date_of_Birth": "2010-09-09T00:00:00", "Rupa_Patient_ID": "pat_1"}, False),
+    ],
+)
+def test_another_row_under_the_same_key(willow: Practice, another: dict[str, Any], keeps: bool) -> None:
+    held = at_rupa(willow)
+    read(willow, row(1))
+    read(willow, row(7, "P-1", **another))
+    assert linked(held) == ("P-1" if keeps else None)
+
+
+OTHER_PERSON = {"First_Name": "Bea", "Email": "bea@patients.example", "Date_of_Birth": "2010-09-09T00:00:00"}
+
+
+@pytest.mark.parametrize(
+    ("typed", "keeps"),
+    [
+        (OTHER_PERSON, False),
+        ({**OTHER_PERSON, "Last_Name": "Other"}, False),
+        (
+            {**OTHER_PERSON, "Email": "ada@patients.example"},
+            False,
+        ),  # a mother's row, typed over with her daughter
+        ({"First_Name": "Bea", "Last_Name": "Other", "Date_of_Birth": None}, False),
+        ({"First_Name": "Bea", "Last_Name": "Other"}, True),  # a new name, and the birthday says who it is
+        ({"First_Name": "Adah", "Date_of_Birth": "1980-02-01T00:00:00"}, True),  # two mistakes corrected
+        ({"Last_Name": "Married", "Date_of_Birth": "1980-02-01T00:00:00"}, True),
+        ({"Date_of_Birth": "2010-09-09T00:00:00"}, True),
+        ({"First_Name": "Bea"}, True),
+    ],
+)
+@pytest.mark.parametrize("with_id", ["", "pat_1"])
+def test_a_row_that_was_typed_over_with_the_next_patient(
+    willow: Practice, typed: dict[str, Any], keeps: bool, with_id: str
+) -> None:
+    held = at_rupa(willow)
+    read(willow, row(1))
+    order = with_order(held)
+    read(willow, row(1, Rupa_Patient_ID=with_id, **typed))
+    assert linked(held) == ("P-1" if keeps else None)
+    order.refresh_from_db()
+    assert order.filing_queued is not keeps, "her orders leave the row"
+    if not keeps:
+        ended = AuditEntry.objects.filter(action="link.break").values_list("why", flat=True)
+        assert list(ended) == [OVERWRITTEN]
+        read(willow, row(1, Rupa_Patient_ID=with_id))  # a slip, taken back
+        assert linked(held) == "P-1"
+
+
+def test_a_row_that_was_typed_over_is_let_go_though_the_process_dies_at_once(
+    willow: Practice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = at_rupa(willow)
+    read(willow, row(1))
+    with monkeypatch.context() as killed:
+        killed.setattr(charts, "_follow", lambda *_: None)
+        read(willow, row(1, **OTHER_PERSON))
+    assert linked(held) is None
+
+
+def test_what_a_person_has_decided_stands_while_nothing_more_changes(willow: Practice) -> None:
+    held = at_rupa(willow, first_name="Bea", birthday="2010-09-09")
+    read(willow, row(1))
+    link(Chart.objects.get(), held, ["Decided."], made_by="front desk")
+    read(willow, row(1, Last_Name="Married", City="Elsewhere"))
+    assert linked(held) == "P-1"
+
+
+def test_a_patient_at_rupa_who_was_overwritten_with_somebody_else(willow: Practice) -> None:
+    held = at_rupa(willow)
+    read(willow, row(1))
+    with transaction.atomic():
+        note_changed(at_rupa(willow, minute=2, first_name="Adah", birthday="1980-02-01"))
+    assert linked(held) == "P-1", "mistakes corrected"
+    with transaction.atomic():
+        note_changed(at_rupa(willow, minute=3, first_name="Bea", birthday="2010-09-09"))
+    assert linked(held) is None
 
 
 def test_the_whole_table_retires_what_is_missing(willow: Practice) -> None:

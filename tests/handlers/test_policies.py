@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from labbridge.handlers import links
 from labbridge.handlers.cases import CannotDecide, decide
 from labbridge.handlers.undo import undo
-from labbridge.mirror.models import CaseKind, CaseState, Chart, ReviewCase
+from labbridge.mirror.models import CaseKind, CaseState, Chart, PatientLink, ReviewCase
 from labbridge.practices.models import Practice
 from labbridge.reconcile.orders import pull_orders
 from labbridge.reconcile.patients import pull_patients
@@ -206,3 +208,73 @@ def test_a_cleared_value_takes_nothing_away_at_rupa(
     sync()
     (there,) = patients(rupa_sim)
     assert there["phone_number"] == OURS
+
+
+def test_a_row_that_is_typed_over_cell_by_cell(
+    linked: str, change: Any, sync: Any, caspio_sim: Any, rupa_sim: Any
+) -> None:
+    """The first name was read, and sent, before the rest was typed: the rest does not follow it."""
+    change(First_Name="Bea")
+    sync()
+    assert patients(rupa_sim)[0]["first_name"] == "Bea", "a first name alone may change"
+    change(Last_Name="Other")
+    sync()
+    change(Date_of_Birth="2010-09-09T00:00:00", Email="bea@patients.example")
+    sync()
+    (there,) = patients(rupa_sim)
+    assert there["birthday"] == "1980-02-03", (
+        "nothing more of the next patient goes to the former one at Rupa"
+    )
+    assert not PatientLink.objects.exists()
+    case = ReviewCase.objects.get(state=CaseState.OPEN)
+    assert (case.kind, case.patient and case.patient.external_id) == (CaseKind.IDENTITY, linked)
+    assert row(caspio_sim)["Rupa_Sync_Status"] == "review"
+
+
+def test_a_first_name_and_much_later_a_birthday_are_two_changes(
+    linked: str, change: Any, sync: Any, rupa_sim: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(links, "ONE_BY_ONE", timedelta(0))
+    change(First_Name="Bea")
+    sync()
+    change(Date_of_Birth="1980-02-04T00:00:00")
+    sync()
+    assert patients(rupa_sim)[0]["birthday"] == "1980-02-04"
+
+
+def test_a_row_that_was_typed_over_sends_nothing_of_the_next_patient(
+    linked: str, change: Any, sync: Any, caspio_sim: Any, rupa_sim: Any
+) -> None:
+    before = patients(rupa_sim)
+    change(First_Name="Bea", Email="bea@patients.example", Date_of_Birth="2010-09-09T00:00:00")
+    sync()
+    assert patients(rupa_sim) == before
+    case = ReviewCase.objects.get(state=CaseState.OPEN)
+    assert (case.kind, case.patient and case.patient.external_id) == (CaseKind.IDENTITY, linked)
+    assert row(caspio_sim)["Rupa_Sync_Status"] == "review"
+    assert row(caspio_sim)["Rupa_Sync_Message"].startswith(
+        "The Rupa patient id on this row is that of a patient"
+    )
+    assert case.actions == ["link", "create", "not_the_same"]
+    change(First_Name="Ottilie", Email="ottilie@patients.example", Date_of_Birth="1980-02-03T00:00:00")
+    sync()
+    assert (PatientLink.objects.get().patient.external_id, row(caspio_sim)["Rupa_Sync_Status"]) == (
+        linked,
+        "linked",
+    )
+    assert not ReviewCase.objects.filter(state=CaseState.OPEN).exists()
+
+
+def test_a_row_that_was_typed_over_may_be_somebody_new(
+    linked: str, change: Any, sync: Any, caspio_sim: Any, rupa_sim: Any
+) -> None:
+    rupa_sim.order(linked)
+    change(First_Name="Bea", Email="bea@patients.example", Date_of_Birth="2010-09-09T00:00:00")
+    sync()
+    decide(ReviewCase.objects.get(state=CaseState.OPEN), "create", by="front desk")
+    sync()
+    (made,) = patients(rupa_sim, "bea@patients.example")
+    assert PatientLink.objects.get().patient.external_id == made["id"] != linked
+    found = row(caspio_sim)
+    assert (found["Rupa_Patient_ID"], found["Rupa_Sync_Status"]) == (made["id"], "linked")
+    assert patients(rupa_sim)[0]["first_name"] == "Ottilie"
