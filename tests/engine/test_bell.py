@@ -85,7 +85,7 @@ def test_a_bell_that_cannot_ring_costs_no_job(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_a_job_that_cannot_be_stored_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("labbridge.engine.jobs._DEFER_ONE", "no_such_function(%s, %s, %s, %s)")
+    monkeypatch.setattr("labbridge.engine.jobs._DEFER_ONE", "no_such_function(%s, %s, %s, %s, %s)")
     with pytest.raises(Exception, match="no_such_function") as problem:
         nothing.defer(lock="one", number=1)
     assert not isinstance(problem.value, OperationalError)
