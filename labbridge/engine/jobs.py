@@ -7,7 +7,7 @@ turned into `JobFailed` before the engine sees it, because an exception's text a
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime
@@ -86,13 +86,17 @@ _priority: ContextVar[int] = ContextVar("priority", default=NOW)
 
 
 @contextmanager
-def bulk() -> Iterator[None]:
-    """Jobs deferred within give way to all others: an import of thousands of rows keeps no result waiting."""
-    before = _priority.set(BULK)
+def _deferring_at(priority: int) -> Iterator[None]:
+    before = _priority.set(priority)
     try:
         yield
     finally:
         _priority.reset(before)
+
+
+def bulk() -> AbstractContextManager[None]:
+    """Jobs deferred within give way to all others: an import of thousands of rows keeps no result waiting."""
+    return _deferring_at(BULK)
 
 
 @dataclass(frozen=True)
@@ -147,11 +151,10 @@ def defer_unless_waiting(name: str, *, lock: str, **ids: str | int) -> None:
         _defer(Deferral(name, lock, orjson.dumps(ids).decode()), None)
 
 
-def _defer(deferral: Deferral, at: datetime | None, priority: int | None = None) -> None:
+def _defer(deferral: Deferral, at: datetime | None) -> None:
     name, lock, args = deferral
-    priority = _priority.get() if priority is None else priority
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT {_DEFER_ONE}", [name, priority, lock, args, at])
+        cursor.execute(f"SELECT {_DEFER_ONE}", [name, _priority.get(), lock, args, at])
     if at is None:
         transaction.on_commit(ring)
 
@@ -175,9 +178,9 @@ def task(
         def run(context: JobContext, /, **ids: Any) -> None:
             close_old_connections()
             job = context.job
-            # What a job of an import asks for in turn is of that import.
-            of_its_kind = bulk() if job.priority < NOW else nullcontext()
-            with of_its_kind, structlog.contextvars.bound_contextvars(job_id=job.id, task=name):
+            # What a job of an import asks for in turn is of that import; what the clock's ask for is not the clock's.
+            in_turn = _deferring_at(min(job.priority, NOW))
+            with in_turn, structlog.contextvars.bound_contextvars(job_id=job.id, task=name):
                 try:
                     if together is None or not done_together(together, job, ids):
                         outliving_deadlocks(lambda: function(**ids))
@@ -216,7 +219,8 @@ def every(cron: str) -> Callable[[Task], Task]:
         def defer_now(timestamp: int) -> None:
             del timestamp  # the tick's own time: a late tick does today's work all the same
             close_old_connections()
-            _defer(scheduled.deferral(lock=f"clock:{scheduled.name}"), None, CLOCK)
+            with _deferring_at(CLOCK):
+                scheduled.defer(lock=f"clock:{scheduled.name}")
 
         app.periodic(cron=cron)(app.task(name=f"{scheduled.name}_by_clock", priority=CLOCK)(defer_now))
         return scheduled

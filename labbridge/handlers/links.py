@@ -270,11 +270,8 @@ def was_renamed(before: Agreed) -> bool:
 
 
 def _reads_as_settled(made: PatientLink) -> bool:
-    before, now = (
-        settled(made, made.chart, made.patient)["caspio"],
-        hashed(identity_of(made.chart).as_person()),
-    )
-    return all(now[part] == before.get(part) for part in ("first_name", "last_name", "birthday"))
+    before, now = settled(made, made.chart, made.patient), agreed(made.chart, made.patient)
+    return not any(_changed(before, now, "caspio", part) for part in ("first_name", "last_name", "birthday"))
 
 
 def why_unlinked(patient: Patient) -> str:
