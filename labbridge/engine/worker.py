@@ -15,7 +15,7 @@ from asgiref.sync import sync_to_async
 from django.db import connections
 from procrastinate import App, JobContext
 from procrastinate.contrib.django import app
-from procrastinate.jobs import DeleteJobCondition
+from procrastinate.jobs import DeleteJobCondition, Notification
 from procrastinate.periodic import PeriodicRegistry
 from procrastinate.worker import Worker
 
@@ -114,11 +114,31 @@ async def _work(worker_app: App, concurrency: int, *, wait: bool) -> None:
 
 
 class _Worker(Worker):
-    """Looks again when a job has ended: another may have waited behind its lock, and nothing else tells of that."""
+    """Looks again when a job has ended: another may have waited behind its lock, and nothing else tells of that.
+
+    And looks again when it was told of something while it looked. The look may have begun before, and procrastinate
+    forgets at its end whatever was told meanwhile: the job would wait for the next look by itself.
+    """
+
+    _told = False
 
     async def _process_job(self, context: JobContext) -> None:
         await super()._process_job(context)
+        self._tell()
+
+    async def _handle_notification(self, *, channel: str, notification: Notification) -> None:
+        await super()._handle_notification(channel=channel, notification=notification)
+        self._tell()
+
+    def _tell(self) -> None:
+        self._told = True
         self._new_job_event.set()
+
+    async def _fetch_and_process_jobs(self) -> None:
+        self._told = True
+        while self._told and not self._stop_event.is_set():
+            self._told = False
+            await super()._fetch_and_process_jobs()  # type: ignore[no-untyped-call]  # left bare there
 
 
 @asynccontextmanager

@@ -1,14 +1,17 @@
 """Waking workers: after the commit, once for many jobs, and never at the cost of a job."""
 
 import asyncio
-import contextlib
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import psycopg
 import pytest
 from django.db import OperationalError, connection, transaction
+from procrastinate.jobs import Job
+from procrastinate.manager import JobManager
 
 from labbridge.engine import bell, worker
 from labbridge.engine.jobs import task
@@ -20,6 +23,18 @@ pytestmark = pytest.mark.django_db(transaction=True)
 @task("bell_test", policy=OWN)
 def nothing(number: int) -> None:
     """Only ever deferred."""
+
+
+@task("chained_test", policy=OWN)
+def chained(number: int) -> None:
+    """One of eight behind one lock."""
+    ran.append(number)
+    if number == 7:
+        all_ran.set()
+
+
+ran: list[int] = []
+all_ran = threading.Event()
 
 
 @pytest.fixture
@@ -93,28 +108,37 @@ def test_a_job_that_cannot_be_stored_says_so(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_jobs_behind_one_lock_follow_without_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     """The end of a job frees the next, which nothing but the worker itself can notice."""
+    assert _chain(monkeypatch) == list(range(8))
+
+
+def test_a_job_freed_while_the_worker_looks_is_not_left_to_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The look found nothing, and before its answer is here, what it would have found has come."""
+    look = JobManager.fetch_job
+
+    async def answered_late(self: JobManager, *args: Any, **kwargs: Any) -> Job | None:
+        job = await look(self, *args, **kwargs)
+        if job is None:
+            await asyncio.sleep(0.2)
+        return job
+
+    monkeypatch.setattr(JobManager, "fetch_job", answered_late)
+    assert _chain(monkeypatch) == list(range(8))
+
+
+def _chain(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """What a worker that never looks by itself runs, in 20 seconds, of eight jobs behind one lock."""
     monkeypatch.setattr(worker, "LOOK_SECONDS", 3600.0)
-    ran: list[int] = []
-    all_ran = asyncio.Event()
-
-    @task("chained_test", policy=OWN)
-    def chained(number: int) -> None:
-        ran.append(number)
-        if number == 7:
-            loop.call_soon_threadsafe(all_ran.set)
-
+    ran.clear()
+    all_ran.clear()
     for number in range(8):
         chained.defer(lock="the same", number=number)
 
     async def work() -> None:
-        nonlocal loop
-        loop = asyncio.get_running_loop()
         running = asyncio.create_task(worker._run(4))
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(all_ran.wait(), 20)
+        with ThreadPoolExecutor(1) as waiting:
+            await asyncio.get_running_loop().run_in_executor(waiting, all_ran.wait, 20)
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
 
-    loop: asyncio.AbstractEventLoop
     asyncio.run(work())
-    assert ran == list(range(8))
+    return list(ran)
