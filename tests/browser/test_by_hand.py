@@ -68,7 +68,9 @@ def test_order_check_out_pay_and_find_the_result_in_the_chart(page: Page, demo: 
     shoot(page, "practice-order")
     page.get_by_role("link", name=TEST).click()
     shoot(page, "practice-result")
-    report = page.get_by_role("link", name="Open the report (PDF)").get_attribute("href")
+    link = page.get_by_role("link", name="Open the report (PDF)")
+    reload_until(page, link)
+    report = link.get_attribute("href")
     assert report
     content = page.request.get(demo.caspio + report).body()
     assert content.startswith(b"%PDF-")
