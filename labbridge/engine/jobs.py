@@ -99,6 +99,20 @@ def bulk() -> AbstractContextManager[None]:
     return _deferring_at(BULK)
 
 
+_HASTEN = """
+UPDATE procrastinate_jobs SET priority = %(priority)s
+ WHERE lock = ANY(%(locks)s) AND status = 'todo' AND priority < %(priority)s
+"""
+
+
+def hasten(locks: Sequence[str]) -> None:
+    """What waits under these locks, and stands for what was asked for now as well, gives way no longer than that."""
+    priority = _priority.get()
+    if locks and priority > BULK:
+        with connection.cursor() as cursor:
+            cursor.execute(_HASTEN, {"priority": priority, "locks": list(locks)})
+
+
 @dataclass(frozen=True)
 class Task:
     """A task: call `defer` to have it run, or call it to run it here and now."""

@@ -17,7 +17,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from labbridge.database.statements import fetch
-from labbridge.engine.jobs import Task
+from labbridge.engine.jobs import Task, hasten
 from labbridge.engine.queue import bring_forward
 from labbridge.handlers import jobs
 from labbridge.inbox.models import EventState
@@ -144,8 +144,9 @@ def queue_filing(order: Order) -> None:
 
 
 def _queue(orders: Collection[Order], flag: str, task: Task, kind: str) -> None:
-    """A job for each of them that has none of this kind yet."""
+    """A job for each of them that has none of this kind yet. One that a backfill has queued need give way no more."""
     wanted = [order for order in orders if not getattr(order, flag)]
+    hasten([lock(order, kind) for order in orders if getattr(order, flag)])
     if not wanted:
         return
     for order in wanted:
@@ -168,6 +169,7 @@ def refresh(order: Order) -> None:
         order.save(update_fields=["poll_queued"])
         jobs.poll_order.defer(lock=lock(order, "poll"), order_id=str(order.pk))
     else:
+        hasten([lock(order, "poll")])
         bring_forward(lock(order, "poll"))
 
 

@@ -15,7 +15,7 @@ from django.utils import timezone
 from procrastinate.contrib.django import app
 
 from labbridge.engine import worker
-from labbridge.engine.jobs import bulk, every, task
+from labbridge.engine.jobs import bulk, every, hasten, task
 from labbridge.engine.queue import due
 from labbridge.engine.retry import RetryPolicy
 
@@ -147,6 +147,16 @@ def test_what_a_job_of_an_import_asks_for_gives_way_too(monkeypatch):
     do.defer(lock="1", number=1)
     worker.run_until_idle(concurrency=1)
     assert done == [1, 2, 4, 3, 5, 6]
+
+
+def test_what_an_import_has_queued_does_not_give_way_once_it_is_asked_for_now():
+    with bulk():
+        do.defer_many([(f"row:{number}", {"number": number}) for number in (1, 2, 3)])
+        hasten(["row:1"])
+    do.defer(lock="order", number=4)
+    hasten(["row:3", "nobody's"])
+    worker.run_until_idle(concurrency=1)
+    assert done == [3, 4, 1, 2]
 
 
 def test_what_looks_after_all_others_does_not_stand_behind_them():

@@ -4,10 +4,12 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import connection, transaction
 from django.utils import timezone
 from procrastinate.contrib.django import app
 
-from labbridge.handlers import schedule
+from labbridge.engine.jobs import BULK, NOW, bulk
+from labbridge.handlers import schedule, settle
 from labbridge.mirror.models import Chart, Order, Patient, PatientLink
 from labbridge.practices.models import Practice
 from labbridge.reconcile.stuck import orders_without_job
@@ -92,6 +94,21 @@ def test_unfiled_work_without_a_flag_is_picked_up(order: Order) -> None:
     Order.objects.update(first_seen_at=timezone.now() - timedelta(hours=2))
     assert schedule.pick_up_left_behind() == 1
     assert queued("file_order") == [{"order_id": str(order.pk)}]
+
+
+def test_what_a_backfill_has_queued_goes_first_once_something_happens_to_it(order: Order) -> None:
+    def priorities() -> list[int]:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT priority FROM procrastinate_jobs WHERE task_name = 'file_order'")
+            return [row[0] for row in cursor.fetchall()]
+
+    with transaction.atomic(), bulk():
+        settle.queue_filing(order)
+        settle.queue_filing(order)
+    assert priorities() == [BULK]
+    with transaction.atomic():
+        settle.queue_filing(order)
+    assert priorities() == [NOW]
 
 
 def test_an_order_that_waits_for_a_person_is_not_left_behind(order: Order) -> None:
