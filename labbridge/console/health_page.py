@@ -180,28 +180,34 @@ def _link(one: Connection, *, manage: bool) -> Link:
 
 @dataclass(frozen=True)
 class Calls:
-    practice: Practice
+    practices: list[Practice]  #: whose account at Caspio it is: several may share one, and its limits
     purpose: str
     today: int
     month: int
+
+    @property
+    def whose(self) -> str:
+        return ", ".join(one.name for one in self.practices)
 
 
 def _calls(practices: list[Practice]) -> list[Calls]:
     """Calls to Caspio of this month by purpose, most first. The meter counts by the practice's own day."""
     accounts = Connection.objects.filter(practice__in=practices, peer="caspio").select_related("practice")
-    owners = {f"caspio:{one.account}": one.practice for one in accounts.defer("credentials")}
+    owners: dict[str, list[Practice]] = {}
+    for one in accounts.defer("credentials").order_by("practice__slug"):
+        owners.setdefault(f"caspio:{one.account}", []).append(one.practice)
     first = min((_today(one) for one in practices), default=timezone.now().date()).replace(day=1)
     rows = CallCount.objects.filter(account__in=owners, day__gte=first).values("account", "purpose", "day")
     found: dict[tuple[str, str], list[int]] = {}
     for row in rows.annotate(total=Sum("calls")).order_by():
-        today = _today(owners[row["account"]])
+        today = _today(owners[row["account"]][0])
         if row["day"] < today.replace(day=1):
             continue
         counts = found.setdefault((row["account"], row["purpose"]), [0, 0])
         counts[1] += row["total"]
         counts[0] += row["total"] if row["day"] == today else 0
     listed = [Calls(owners[account], purpose, *counts) for (account, purpose), counts in found.items()]
-    return sorted(listed, key=lambda one: (one.practice.slug, -one.month))
+    return sorted(listed, key=lambda one: (one.practices[0].slug, -one.month))
 
 
 def _today(practice: Practice) -> date:

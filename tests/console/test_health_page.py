@@ -12,6 +12,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from labbridge.accounts.models import Membership
 from labbridge.accounts.roles import Role
 from labbridge.alerts.models import Alert
 from labbridge.backup.models import Backup
@@ -120,6 +121,18 @@ def test_calls_by_purpose_and_the_months_forecast(owner: Client, willow: Practic
     assert shown.index("Orders and results</th>") < shown.index("Comparison</th>")
     assert '<td data-label="This month">70</td>' in shown
     assert "Theirs" not in shown
+
+
+def test_an_account_that_two_practices_share_counts_for_both(client: Client, willow: Practice) -> None:
+    aspen = Practice.objects.create(slug="aspen", name="Aspen", time_zone="America/Los_Angeles")
+    person = member(willow)
+    Membership.objects.create(user=person, practice=aspen, role=Role.OWNER)
+    sign_in(client, person)
+    for practice in (willow, aspen):
+        Connection.objects.create(practice=practice, peer="caspio", account="c0abc.caspio.com")
+    today = timezone.now().astimezone(willow.zone).date()
+    CallCount.objects.create(account="caspio:c0abc.caspio.com", purpose="filing", day=today, calls=70)
+    assert '<span class="soft">Aspen, Willow</span>' in text(client.get("/health"))
 
 
 @pytest.mark.django_db(transaction=True)
