@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 import structlog
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, transaction
+from django.db.models import Exists, OuterRef
 from django.utils import timezone
 from standardwebhooks import Webhook
 
@@ -74,11 +75,14 @@ def carry(destination_id: str, post: Post = Post()) -> None:  # a value, never c
         if destination is None:
             return
         if not _troubled(destination):
-            _take_turn(destination, post)
-            return
-        with try_exclusive(TROUBLED) as mine:
-            if mine:  # else the next tick tries again
-                _take_turn(destination, post)
+            more = _take_turn(destination, post)
+        else:
+            with try_exclusive(TROUBLED) as mine:
+                more = mine and _take_turn(destination, post)
+            if mine:  # who found the lane taken gave up: they come before this one's next turn
+                wake_due(post.clock())
+        if more:
+            wake(destination.pk)
 
 
 def _troubled(destination: Destination) -> bool:
@@ -91,21 +95,22 @@ def _destination(destination_id: str) -> Destination | None:
     return living.filter(pk=destination_id).first()
 
 
-def _take_turn(destination: Destination, post: Post) -> None:
+def _take_turn(destination: Destination, post: Post) -> bool:
+    """Send what is due, until the turn is over. Returns whether there is more to send now."""
     letters = _due(destination, post.clock())
     if not letters:
-        return
+        return False
     end = time.monotonic() + TURN
     with _receiver(destination, post) as http:
         while letters:
             for letter in letters:
                 if not _go_on(destination, letter, http, post):
-                    return
+                    return False
                 if time.monotonic() > end:
-                    wake(destination.pk)
-                    return
+                    return True
             destination.refresh_from_db()
             letters = _due(destination, post.clock())
+    return False
 
 
 def _receiver(destination: Destination, post: Post) -> Receiver:
@@ -336,13 +341,18 @@ def _pause_gone(destination: Destination, now: datetime, why: str) -> None:
 
 
 def wake_due(now: datetime) -> int:
-    """Every minute: have those carried that have something due. Returns how many destinations."""
+    """Every minute, and when the lane of trouble is free: have those carried that have something due.
+
+    Returns how many destinations.
+    """
     from labbridge.engine.queue import has_job
 
-    living = Destination.objects.filter(removed_at=None, paused_at=None)
-    waiting = living.filter(deliveries__state=DeliveryState.PENDING, deliveries__next_at__lte=now).distinct()
+    letters = Delivery.objects.filter(
+        destination=OuterRef("pk"), state=DeliveryState.PENDING, next_at__lte=now
+    )
+    living = Destination.objects.filter(Exists(letters), removed_at=None, paused_at=None)
     woken = 0
-    for destination in waiting:
+    for destination in living.order_by("?"):  # nobody is always the first to find the lane of trouble free
         if not destination.closed(now) and not has_job(f"feed:{destination.pk}"):
             wake(destination.pk)
             woken += 1

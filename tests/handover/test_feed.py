@@ -9,11 +9,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from django.db import transaction
+from django.db import connection, transaction
 from django.utils import timezone
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from labbridge.engine.locks import exclusive
+from labbridge.engine.worker import run_until_idle
 from labbridge.handover import carry as carrying
 from labbridge.handover import feeds
 from labbridge.handover.agreements import AgreementProblem, end
@@ -23,7 +24,7 @@ from labbridge.handover.hosts import service_without_baa
 from labbridge.handover.target import Held
 from labbridge.mirror.models import Order
 from labbridge.outbox.models import Delivery, DeliveryState, Destination, Fact, Kind
-from labbridge.outbox.note import News, note, note_all
+from labbridge.outbox.note import News, note, note_all, wake
 from labbridge.trust.models import AuditEntry
 from tests.handover.machine import OPERATOR
 from tests.handover.receiver import Calendar, Connector, agreement, carry_all, destination
@@ -272,6 +273,25 @@ def test_a_dead_destination_slows_nobody(willow: Any, connector: Connector):
         assert max(attempts) == 1
         carry_all(well)
     assert phases(connector) == ["draft", "complete"]
+
+
+@with_worker
+def test_a_slow_one_lets_the_others_in_trouble_go_first(willow: Any, connector: Connector, monkeypatch: Any):
+    """Each turn is over after one letter; who had found the lane taken would have waited for the next minute."""
+    slow = destination(willow, connector.url, name="slow")
+    other = destination(willow, connector.url, name="other")
+    tell(willow, "order:1", "draft", "complete", "canceled")
+    Destination.objects.update(failures=1)
+    Delivery.objects.filter(destination=other).exclude(fact__words__phase="draft").delete()
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM procrastinate_jobs")
+    monkeypatch.setattr(carrying, "TURN", 0.0)
+    monkeypatch.setattr(carrying, "_troubled", lambda _destination: True)
+    with transaction.atomic():
+        wake(slow.pk)
+    run_until_idle(concurrency=1)
+    assert states() == ["delivered"] * 4
+    assert phases(connector) == ["draft", "draft", "complete", "canceled"]
 
 
 class other_session:  # noqa: N801  # reads as a word
