@@ -44,3 +44,17 @@ def test_what_claims_much_names_tests(page: str) -> None:
 def test_the_readme_leads_there() -> None:
     text = (ROOT / "README.md").read_text()
     assert [page for page in PAGES if f"docs/{page}" not in text] == []
+
+
+def test_the_readmes_map_shows_every_package_and_no_other() -> None:
+    shown = re.findall(r"^\| `labbridge/(\w+)` \|", (ROOT / "README.md").read_text(), re.MULTILINE)
+    assert sorted(shown) == sorted(one.parent.name for one in (ROOT / "labbridge").glob("*/__init__.py"))
+
+
+def test_the_readme_names_every_page_of_docs() -> None:
+    """By itself or by one that it names: none can be found by its folder only."""
+    told = (ROOT / "README.md").read_text()
+    found = set(re.findall(r"docs/([\w-]+\.md)", told))
+    for page in list(found):
+        found |= {link.split("/")[-1] for link in re.findall(r"\]\(([\w/-]+\.md)", (DOCS / page).read_text())}
+    assert {page.name for page in DOCS.rglob("*.md")} - found == set()
