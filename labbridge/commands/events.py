@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 import time
 from typing import Annotated, Any
 
@@ -150,6 +151,7 @@ def listen(
     watch = _Watch()
     end = time.monotonic() + seconds if seconds else None
     with contextlib.suppress(KeyboardInterrupt):  # how a person ends it
+        print("Listening. Ctrl-C stops.", file=sys.stderr)
         while end is None or time.monotonic() < end:
             began = time.monotonic()
             for event in watch.changed():
@@ -196,8 +198,6 @@ class _Watch:
 
 
 def _print_one(event: Any, *, as_json: bool) -> None:
-    import sys
-
     import orjson
 
     line = orjson.dumps(row(event)).decode() if as_json else _line(row(event))
