@@ -10,6 +10,7 @@ import base64
 import binascii
 import contextlib
 import os
+import re
 import secrets
 from datetime import timedelta
 from pathlib import Path
@@ -62,6 +63,29 @@ def _words(value: object) -> object:
 BlankSeparated = Annotated[list[str], BeforeValidator(_words)]  # addresses hold commas
 
 
+#: How Rupa signs, where it turns out to be otherwise: the parts of `peers.rupa.signature.SignatureScheme`.
+SIGNATURE_PARTS = {
+    "header": re.compile(r"[A-Za-z][A-Za-z0-9-]{0,63}"),
+    "layout": re.compile(r"timestamped|body"),
+    "encoding": re.compile(r"hex|base64"),
+    "prefix": re.compile(r"[!-~]{0,64}"),
+}
+
+
+def _signature(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    parts = dict(word.partition("=")[::2] for word in value.split())
+    if len(parts) < len(value.split()) or not all(
+        name in SIGNATURE_PARTS and SIGNATURE_PARTS[name].fullmatch(part) for name, part in parts.items()
+    ):
+        raise ValueError(
+            "must be words such as header=Rupa-Signature layout=timestamped (or body) encoding=hex (or base64) "
+            "prefix=sha256=, each at most once"
+        )
+    return parts
+
+
 class Deployment(BaseModel):
     """The environment, typed. Field `x` is the variable `LABBRIDGE_X`."""
 
@@ -82,6 +106,7 @@ class Deployment(BaseModel):
     rupa_client_id: str = ""
     rupa_client_secret: str = ""
     rupa_webhook_signing_secret: CommaSeparated = Field(default_factory=list)
+    rupa_signature: Annotated[dict[str, Any], BeforeValidator(_signature)] = Field(default_factory=dict)
     rupa_calls_per_second: float = Field(default=5, gt=0, le=100)
     healthie_api_url: str = ""  # "": Healthie is not asked
     rupa_file_hosts: CommaSeparated = Field(default_factory=list)

@@ -42,6 +42,7 @@ SAMPLES = {
     "RUPA_CLIENT_ID": "app",
     "RUPA_CLIENT_SECRET": "secret",
     "RUPA_WEBHOOK_SIGNING_SECRET": "new,old",
+    "RUPA_SIGNATURE": "layout=body encoding=base64 prefix=sha256=",
     "RUPA_CALLS_PER_SECOND": "7.5",
     "RUPA_FILE_HOSTS": "files.example",
     "HEALTHIE_API_URL": "https://api.healthie.example/graphql",
@@ -84,6 +85,7 @@ def test_every_setting_is_read_from_the_environment():
     assert deployment.host_and_port == ("0.0.0.0", 9000)
     assert deployment.encryption_keys == [KEY, KEY]
     assert deployment.rupa_webhook_signing_secret == ["new", "old"]
+    assert deployment.rupa_signature == {"layout": "body", "encoding": "base64", "prefix": "sha256="}
     assert deployment.rupa_calls_per_second == 7.5
     assert deployment.log_level == "DEBUG"
     assert deployment.rupa_sandbox is deployment.allow_http_peers is True
@@ -155,6 +157,9 @@ def test_plain_http_is_refused_everywhere_and_allowed_on_loopback_only_when_aske
         ({"WORKER_CONCURRENCY": "0"}, "LABBRIDGE_WORKER_CONCURRENCY"),
         ({"WEB_THREADS": "many"}, "LABBRIDGE_WEB_THREADS"),
         ({"RUPA_CALLS_PER_SECOND": "nan"}, "LABBRIDGE_RUPA_CALLS_PER_SECOND"),
+        ({"RUPA_SIGNATURE": "layout=other"}, "LABBRIDGE_RUPA_SIGNATURE"),
+        ({"RUPA_SIGNATURE": "layout=body layout=body"}, "at most once"),
+        ({"RUPA_SIGNATURE": "secret=x"}, "LABBRIDGE_RUPA_SIGNATURE"),
         ({"MAX_RESULT_MB": "1000"}, "LABBRIDGE_MAX_RESULT_MB"),
         ({"LOG_LEVEL": "loud"}, "LABBRIDGE_LOG_LEVEL"),
         ({"SECRET_KEY": "too short"}, "at least 32 characters"),

@@ -22,13 +22,17 @@ from labbridge.peers.rupa.assumptions import RupaAssumptions
 from labbridge.peers.rupa.auth import RupaAuth, TokenPair, Tokens
 from labbridge.peers.rupa.client import Rupa
 from labbridge.peers.rupa.refusals import explain
+from labbridge.peers.rupa.signature import SignatureScheme
 from labbridge.peers.rupa.spellings import Spellings
 from labbridge.practices.apply import config_of
 from labbridge.practices.clocks import note_clock
 from labbridge.practices.models import Connection, ConnectionState, Practice
 from labbridge.practices.quota import SharedLimiter, SharedMeter
 
-RUPA_ASSUMPTIONS = RupaAssumptions(max_file_size=settings.DEPLOYMENT.max_result_mb * 1024 * 1024)
+RUPA_ASSUMPTIONS = RupaAssumptions(
+    signature=SignatureScheme(**settings.DEPLOYMENT.rupa_signature),
+    max_file_size=settings.DEPLOYMENT.max_result_mb * 1024 * 1024,
+)
 
 
 class NotConnected(Exception):

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from labbridge.peers.errors import NotFound, PeerError
 from labbridge.peers.rupa.types import PractitionerSnapshot
-from labbridge.practices.clients import rupa, rupa_auth, store_pair
+from labbridge.practices.clients import RUPA_ASSUMPTIONS, rupa, rupa_auth, store_pair
 from labbridge.practices.models import Connection, ConnectionState, Consent, Practice
 from labbridge.trust.audit import Actor, record
 from labbridge.trust.keys import keyring
@@ -32,6 +32,13 @@ def _hash(state: str) -> bytes:
     return keyring().blind(state, "consent state")
 
 
+def _verifier(state: str) -> str | None:
+    """PKCE's secret, if it is used: made from the journey's state and our key, so that nobody need keep it."""
+    if not RUPA_ASSUMPTIONS.pkce:
+        return None
+    return "".join(keyring().blind(state, f"consent verifier {part}").hex() for part in (1, 2))
+
+
 def begin(practice: Practice, started_by: str) -> Journey:
     """Where to send the practitioner.
 
@@ -46,7 +53,7 @@ def begin(practice: Practice, started_by: str) -> Journey:
     state = secrets.token_urlsafe(32)
     consent = Consent.objects.create(practice=practice, state_hash=_hash(state), started_by=started_by)
     with rupa_auth(practice) as auth:
-        return Journey(consent, auth.authorize_url(state))
+        return Journey(consent, auth.authorize_url(state, verifier=_verifier(state)))
 
 
 def finish(state: str, code: str, error: str) -> Connection:
@@ -58,7 +65,7 @@ def finish(state: str, code: str, error: str) -> Connection:
     """
     consent = _take(state)
     try:
-        connection = _connect(consent, code, error)
+        connection = _connect(consent, code, error, _verifier(state))
     except ConsentProblem as problem:
         _close(consent, str(problem))
         raise
@@ -86,7 +93,7 @@ def _close(consent: Consent, outcome: str) -> None:
     Consent.objects.filter(pk=consent.pk).update(outcome=outcome[:300])
 
 
-def _connect(consent: Consent, code: str, error: str) -> Connection:
+def _connect(consent: Consent, code: str, error: str, verifier: str | None) -> Connection:
     if error == "access_denied":
         raise ConsentProblem("The practitioner did not agree. Nothing was changed; start again when they do.")
     if error or not code:
@@ -94,7 +101,7 @@ def _connect(consent: Consent, code: str, error: str) -> Connection:
     practice = consent.practice
     try:
         with rupa_auth(practice) as auth:
-            pair = auth.exchange(code)
+            pair = auth.exchange(code, verifier=verifier)
     except PeerError as problem:
         raise ConsentProblem(
             f"Rupa did not accept the authorisation code ({problem}). Start again."

@@ -10,14 +10,14 @@ from collections.abc import Iterable
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from labbridge.peers.rupa import signature
+from labbridge.practices.clients import RUPA_ASSUMPTIONS
 from labbridge.webhooks import views
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 PATH = "/webhooks/rupa"
-_SIGNATURE = "HTTP_" + signature.DEFAULT_SCHEME.header.upper().replace("-", "_")
+_SIGNATURE = f"HTTP_{RUPA_ASSUMPTIONS.signature.variable}"
 
 
 class Front:

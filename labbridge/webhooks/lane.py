@@ -28,14 +28,14 @@ from waitress.task import Task, WSGITask
 
 from labbridge.engine.bell import ring
 from labbridge.inbox.arrivals import Arrival, store
-from labbridge.peers.rupa import signature
+from labbridge.practices.clients import RUPA_ASSUMPTIONS
 from labbridge.webhooks import views
 from labbridge.webhooks.front import PATH
 
 LARGEST = 256 * 1024  #: bytes of a body; a larger one would keep the others waiting
 MOST = 100  #: deliveries in one commit
 
-_SIGNATURE = signature.DEFAULT_SCHEME.header.upper().replace("-", "_")
+_SIGNATURE = RUPA_ASSUMPTIONS.signature.variable
 
 log = structlog.get_logger()
 

@@ -28,6 +28,7 @@ from labbridge.inbox.arrivals import Arrival, record
 from labbridge.peers.errors import Unreadable
 from labbridge.peers.rupa import signature
 from labbridge.peers.rupa.events import EventEnvelope
+from labbridge.practices.clients import RUPA_ASSUMPTIONS
 from labbridge.practices.models import Connection, Practice
 from labbridge.settings import MAX_WEBHOOK_BYTES
 from labbridge.trust.ids import new_id
@@ -60,7 +61,7 @@ def rupa(request: HttpRequest) -> HttpResponse:
 
     The web server asks `rupa_status` itself (front.py); this stands for every other way to the address.
     """
-    header = request.headers.get(signature.DEFAULT_SCHEME.header)
+    header = request.headers.get(RUPA_ASSUMPTIONS.signature.header)
     return HttpResponse(status=rupa_status(request, request.headers.get("Content-Length"), header))
 
 
@@ -109,7 +110,7 @@ def rupa_arrival(body: bytes, header: str | None) -> Arrival:
     """The event that a delivery carries, once it is known to be Rupa's. Raises Refused."""
     secrets = settings.DEPLOYMENT.rupa_webhook_signing_secret
     try:
-        signature.verify(body, header, secrets, now=time.time())
+        signature.verify(body, header, secrets, now=time.time(), scheme=RUPA_ASSUMPTIONS.signature)
     except signature.SignatureRejected as rejected:
         raise Refused(UNTRUSTED, f"signature_{rejected.reason}") from None
     try:

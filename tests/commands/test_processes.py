@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hmac
 import json
 import os
 import signal
@@ -80,11 +82,25 @@ def up(port: int) -> bool:
 
 
 def test_serve_is_ready_logs_json_and_ends_when_asked(typed, port):
-    process = typed.begin("serve", LABBRIDGE_BIND=f"127.0.0.1:{port}")
+    """And goes by another way of signing, of which every part differs from what we assume."""
+    process = typed.begin(
+        "serve",
+        LABBRIDGE_BIND=f"127.0.0.1:{port}",
+        LABBRIDGE_RUPA_WEBHOOK_SIGNING_SECRET=SIGNING_SECRET,
+        LABBRIDGE_RUPA_SIGNATURE="header=X-Sealed-By layout=body encoding=base64 prefix=sha256=",
+    )
     try:
         wait_for(lambda: up(port), "the service ready")
         assert httpx2.get(f"http://127.0.0.1:{port}/healthz").text == "alive\n"
-        assert httpx2.post(f"http://127.0.0.1:{port}/webhooks/rupa", content=b"{}").status_code == 401
+        signed = base64.b64encode(hmac.digest(SIGNING_SECRET.encode(), b"{}", "sha256")).decode()
+        for headers, status in (
+            ({}, 401),
+            ({"Rupa-Signature": signature(b"{}")}, 401),
+            ({"X-Sealed-By": signed}, 401),
+            ({"X-Sealed-By": f"sha256={signed}"}, 200),
+        ):
+            answer = httpx2.post(f"http://127.0.0.1:{port}/webhooks/rupa", content=b"{}", headers=headers)
+            assert answer.status_code == status, headers
         second = typed.run("serve", LABBRIDGE_BIND=f"127.0.0.1:{free_port()}")
         assert (second.returncode, "Traceback" in second.stderr) == (2, False)
         assert second.stderr.strip()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from urllib.parse import parse_qs, urlsplit
 
@@ -15,7 +16,7 @@ from labbridge.handlers.jobs import learn_practitioners
 from labbridge.peers.errors import ConnectionEnded, NotFound
 from labbridge.practices import consent
 from labbridge.practices.apply import apply
-from labbridge.practices.clients import NotConnected, rupa, rupa_connection
+from labbridge.practices.clients import RUPA_ASSUMPTIONS, NotConnected, rupa, rupa_connection
 from labbridge.practices.config import parse
 from labbridge.practices.consent import ConsentProblem, begin, finish
 from labbridge.practices.models import Connection, ConnectionState, Consent, Practice, Practitioner
@@ -48,6 +49,14 @@ def agree(address: str, practitioner: str = "Ada") -> dict[str, str]:
 def connect(practice: Practice, practitioner: str = "Ada") -> Connection:
     back = agree(begin(practice, "tests").address, practitioner)
     return finish(back["state"], back["code"], "")
+
+
+def test_pkce_where_it_is_asked_for(willow, rupa_sim, monkeypatch):
+    monkeypatch.setattr(consent, "RUPA_ASSUMPTIONS", replace(RUPA_ASSUMPTIONS, pkce=True))
+    journey = begin(willow, "tests")
+    assert "code_challenge_method=S256" in journey.address
+    back = agree(journey.address)
+    assert finish(back["state"], back["code"], "").state == ConnectionState.ACTIVE
 
 
 def test_a_practitioner_who_agrees_is_connected(willow, rupa_sim):

@@ -38,7 +38,8 @@ class RupaAssumptions:
     """What we take to be so at Rupa until somebody sees otherwise."""
 
     signature: SignatureScheme = field(default_factory=SignatureScheme)
-    """Question 1. The guide names header and algorithm; layout, encoding and tolerance are ours."""
+    """Question 1. The guide names header and algorithm; layout, encoding and tolerance are ours.
+    `LABBRIDGE_RUPA_SIGNATURE` changes it."""
 
     paths: Mapping[str, str] = field(default_factory=lambda: DEFAULT_PATHS)
     """2.1, 5: path of each collection, tried first; the other spelling is tried once after a 404."""

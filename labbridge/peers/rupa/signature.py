@@ -1,7 +1,7 @@
 """Rupa's webhook signature: who sent this body, and when.
 
 The guide names the header `Rupa-Signature`, HMAC-SHA256 and a validated timestamp; the layout is not
-published (rupa-api.md 0 and 16.1), so the scheme is a value that an administrator can change.
+published (rupa-api.md 0 and 16.1), so the scheme is a setting (`LABBRIDGE_RUPA_SIGNATURE`).
 """
 
 from __future__ import annotations
@@ -44,6 +44,11 @@ class SignatureScheme:
     layout: Literal["timestamped", "body"] = "timestamped"
     encoding: Literal["hex", "base64"] = "hex"
     prefix: str = ""
+
+    @property
+    def variable(self) -> str:
+        """The header's name as web servers have it, without `HTTP_`."""
+        return self.header.upper().replace("-", "_")
 
 
 DEFAULT_SCHEME = SignatureScheme()
