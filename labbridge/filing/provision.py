@@ -18,7 +18,6 @@ from labbridge.peers.caspio import Caspio
 from labbridge.peers.caspio.types import (
     EventType,
     NewField,
-    NewWebhookEvent,
     Webhook,
     WebhookChange,
 )
@@ -27,8 +26,6 @@ from labbridge.practices.clients import caspio, caspio_connection
 from labbridge.practices.config import PracticeConfig
 from labbridge.practices.models import Connection, Practice, Preparation, Preparing
 
-#: Everything but our own REST writes, which would come back as echoes (caspio-api.md 4.3).
-EVENT_SOURCES = ["Datasheet", "DataPages", "TriggeredActions", "Tasks"]  # of the OpenAPI document's own list
 EVENTS = (EventType("table.recordInsert"), EventType("table.recordUpdate"), EventType("table.recordDelete"))
 
 
@@ -235,7 +232,4 @@ def _events(
                 continue
             done.webhooks.append(f"listen to {kind.value} of {table}")
             if hook is not None and not dry_run:
-                client.create_webhook_event(
-                    hook.id,
-                    NewWebhookEvent(event_type=kind, object_name=table, event_sources=EVENT_SOURCES),
-                )
+                client.listen(hook.id, kind, table)

@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 
-from labbridge.filing.provision import EVENT_SOURCES, Provisioned, provision, webhook_url
+from labbridge.filing.provision import Provisioned, provision, webhook_url
 from labbridge.filing.tables import TABLES
 from labbridge.peers.errors import PeerError
 from labbridge.practices.apply import apply
 from labbridge.practices.clients import caspio, caspio_connection
 from labbridge.practices.config import parse
 from labbridge.practices.models import Connection, Practice
-from labbridge.simulators.caspio import design, seed_practice
+from labbridge.simulators.caspio import design, seed_practice, webhooks
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -84,11 +84,21 @@ def test_the_webhook_tells_of_patients_and_requests_but_not_of_our_own_writes(wi
     assert listened(willow) == {
         (table, kind) for table in ("Patients", "Lab_Order_Requests") for kind in EVENTS
     }
-    assert "REST API" not in EVENT_SOURCES
     assert secret_of(willow)
     with caspio(willow, "tests") as client:
         for event in client.webhook_events(hook.id):
-            assert sorted(event.event_sources or []) == sorted(EVENT_SOURCES)
+            assert set(event.event_sources or []) == set(webhooks.SOURCES) - {"RESTAPIs"}
+
+
+def test_an_account_that_knows_fewer_sources_is_asked_for_those(willow, monkeypatch):
+    known = ("Datasheet", "DataPages", "RESTAPIs", "TriggeredActions", "Tasks")
+    monkeypatch.setattr(webhooks, "SOURCES", known)
+    assert provision(willow).problems == []
+    (hook,) = hooks(willow)
+    with caspio(willow, "tests") as client:
+        told = client.webhook_events(hook.id)
+    assert len(told) == 6
+    assert all(set(event.event_sources or []) == set(known) - {"RESTAPIs"} for event in told)
 
 
 def test_a_second_time_nothing_is_made(willow, caspio_sim):

@@ -6,7 +6,7 @@ The numbers after each name are sections of caspio-api.md; (B) was seen by other
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,10 @@ class CaspioAssumptions:
     number_digits: int = 15
     """3.5 (A for lists, C for NUMBER): significant digits that survive."""
 
-    webhook_sources: tuple[str, ...] = field(
-        default=("Datasheet", "DataPages", "DataParts", "Extensions", "TriggeredActions", "Tasks")
-    )
+    webhook_sources: tuple[str, ...] = (
+        "Datasheet", "DataPages", "DataParts", "Extensions", "TriggeredActions", "Tasks",
+    )  # fmt: skip
     """2.8 (A, from two documents): every source but RESTAPIs, so that our own writes do not come back."""
+
+    certain_webhook_sources: tuple[str, ...] = ("Datasheet", "DataPages", "TriggeredActions", "Tasks")
+    """2.8: those of the OpenAPI document alone, taken where the others are refused."""

@@ -16,6 +16,7 @@ from labbridge.peers.caspio.session import Session
 from labbridge.peers.caspio.table import Table, quote_segment
 from labbridge.peers.caspio.types import (
     Directory,
+    EventType,
     NewField,
     NewWebhookEvent,
     Row,
@@ -25,6 +26,7 @@ from labbridge.peers.caspio.types import (
     check_new_name,
 )
 from labbridge.peers.caspio.where import Where, check_name
+from labbridge.peers.errors import Rejected
 from labbridge.peers.http import Response
 from labbridge.peers.ports import Limiter, LocalTokenStore, Meter, NullMeter, TokenStore, UnlimitedLimiter
 
@@ -201,6 +203,19 @@ class Caspio:
             "GET", _event_path(webhook_id, event_id), operation="read a webhook event"
         )
         return self._session.read(WebhookEvent, response, key=_envelope(response))
+
+    def listen(self, webhook_id: str, event_type: EventType, table: str) -> WebhookEvent:
+        """Have a webhook told of one kind of event of a table, from every source but our own calls."""
+        assumed = self._session.assumptions
+
+        def told_of(sources: Sequence[str]) -> WebhookEvent:
+            wanted = NewWebhookEvent(event_type=event_type, object_name=table, event_sources=[*sources])
+            return self.create_webhook_event(webhook_id, wanted)
+
+        try:
+            return told_of(assumed.webhook_sources)
+        except Rejected:  # an account that does not know all of them; it has made nothing
+            return told_of(assumed.certain_webhook_sources)
 
     def create_webhook_event(self, webhook_id: str, event: NewWebhookEvent) -> WebhookEvent:
         """Let a webhook listen to a table's inserts, updates or deletes."""
