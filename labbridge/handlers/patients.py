@@ -45,12 +45,17 @@ def on_rows(event: Event) -> None:
             event.settle(EventState.HANDLED, "No rows are named, or only what we wrote ourselves.")
 
 
+def request_lock(practice: Practice, pk_id: int) -> str:
+    """Of the job that reads one row of the request table."""
+    return f"{practice.slug}:request-row:{pk_id}"
+
+
 def _on_requests(event: Event, practice: Practice, body: dict[str, Any]) -> None:
     """Somebody asks for labs in the practice's own table: answered within seconds, without a settle delay."""
     with transaction.atomic():
         for pk_id in _pk_ids(body):  # of a deleted one, reading it finds nothing
             jobs.answer_request_row.defer(
-                lock=f"{practice.slug}:request-row:{pk_id}", practice_id=str(practice.pk), pk_id=pk_id
+                lock=request_lock(practice, pk_id), practice_id=str(practice.pk), pk_id=pk_id
             )
         event.merged_at = timezone.now()
         event.save(update_fields=["merged_at"])

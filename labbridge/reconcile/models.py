@@ -80,6 +80,7 @@ class Kind(models.TextChoices):
     ROW_EDITED = "row_edited"  # or somebody changed what we filed in it
     FILE_GONE = "file_gone"  # or took its file away
     JOB_MISSING = "job_missing"  # work was noted and no job stood for it
+    REQUEST_MISSED = "request_missed"  # a row asks for labs and nobody had answered it
     EVENT_STUCK = "event_stuck"  # an event was kept and no job stood for it
 
 

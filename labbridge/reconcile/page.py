@@ -20,6 +20,7 @@ KIND_WORDS = {
     "row_edited": "rows changed in Caspio",
     "file_gone": "files removed in Caspio",
     "job_missing": "work that no job stood for",
+    "request_missed": "requests for labs that had not arrived",
     "event_stuck": "events that no job stood for",
 }
 

@@ -27,8 +27,9 @@ from labbridge.practices.models import CallCount, Practice
 from labbridge.reconcile.depth import Depth, deeper
 from labbridge.reconcile.ledger import ENDED, anchor, shown, write_entry
 from labbridge.reconcile.listing import OrderList
-from labbridge.reconcile.models import Sweep, SweepState
+from labbridge.reconcile.models import Kind, Sweep, SweepState
 from labbridge.reconcile.patients import PatientComparison
+from labbridge.reconcile.requests import RequestComparison
 from labbridge.reconcile.rows import RowComparison
 from labbridge.reconcile.settling import waiting_reasons
 from labbridge.reconcile.stuck import (
@@ -96,15 +97,20 @@ class Comparison:
     patients: PatientComparison
     orders: OrderList
     rows: RowComparison
+    requests: RequestComparison
 
     @classmethod
     def of(cls, practice: Practice, depth: Depth, sweep: Sweep | None) -> Comparison:
         return cls(
-            PatientComparison(practice), OrderList(practice, depth, sweep), RowComparison(practice, depth)
+            PatientComparison(practice),
+            OrderList(practice, depth, sweep),
+            RowComparison(practice, depth),
+            RequestComparison(practice),
         )
 
     def read(self, progress: Progress) -> None:
         """Raises PeerError: a peer is away. Raises NotConnected."""
+        self.requests.read()  # long before it is applied: a message that is on its way arrives meanwhile
         self.patients.read()
         progress("patients read", self.patients.counts["patients_read"])
         self.orders.read(lambda read: progress("orders read", read))
@@ -118,7 +124,7 @@ class Comparison:
 
     @property
     def left(self) -> list[str]:
-        return [*self.patients.left, *self.orders.left, *self.rows.left]
+        return [*self.requests.left, *self.patients.left, *self.orders.left, *self.rows.left]
 
     def too_much(self, sync: SyncPart) -> list[str]:
         """Sentences for each kind of which too much would change at once. New or moved on is none."""
@@ -139,7 +145,8 @@ class Comparison:
     def differences(self) -> list[str]:
         """Ids of all that would be repaired."""
         orders = [f"{change.kind} {change.snapshot.id}" for change in self.orders.changes]
-        return orders + [f"{one.kind} {one.subject}" for one in self.rows.differences.values()]
+        requests = [f"{Kind.REQUEST_MISSED} row:{pk_id}" for pk_id in self.requests.waiting()]
+        return orders + requests + [f"{one.kind} {one.subject}" for one in self.rows.differences.values()]
 
 
 # -- a dry run ---------------------------------------------------------------------------------------------------
@@ -215,6 +222,7 @@ class Sweeping:
     def _apply(self, comparison: Comparison) -> None:
         comparison.patients.apply()
         comparison.orders.apply()
+        self.report.counts["requests_missed"] = comparison.requests.apply(self.sweep)
         try:
             comparison.rows.apply(self.sweep)
         except FilingProblem as problem:

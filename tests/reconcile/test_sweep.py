@@ -10,11 +10,14 @@ from django.db import connection
 from labbridge.catalog.filing import file_catalog
 from labbridge.catalog.sync import pull_catalog
 from labbridge.filing.models import FiledRow
+from labbridge.handlers import jobs
+from labbridge.handlers.patients import request_lock
 from labbridge.inbox.models import Event, EventState
 from labbridge.mirror.models import Order, RowTouch
 from labbridge.practices.models import CallCount, Practice
 from labbridge.reconcile.depth import ASKED, DAILY, FULL, HOURLY
 from labbridge.reconcile.models import Listed, Repair, Sweep
+from labbridge.reconcile.requests import RequestComparison
 from labbridge.reconcile.sweep import look
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -233,6 +236,32 @@ def test_events_and_orders_that_no_job_stands_for(
     assert report.all_right, report.summary()
 
 
+def test_a_request_whose_message_was_missed_is_read_and_answered(
+    practice: Practice, caspio_sim: Any, sweep: Any
+) -> None:
+    caspio_sim.add("Lab_Order_Requests", {"Patient_Key": "P-none", "Test_IDs": "x"})
+    (row,) = caspio_sim.tables()["Lab_Order_Requests"]
+    assert f"request_missed row:{row['PK_ID']}" in look(practice, ASKED).differences
+    report = sweep()
+    assert (report.counts["requests_missed"], report.entry["repairs"]) == (1, {"request_missed": 1})
+    (row,) = caspio_sim.tables()["Lab_Order_Requests"]
+    assert row["Request_Status"]
+    assert row["Message"]
+    report = sweep()
+    assert (report.counts["requests_missed"], report.entry["repairs"]) == (0, {})
+
+
+def test_a_request_whose_message_has_come_meanwhile_is_no_repair(practice: Practice, caspio_sim: Any) -> None:
+    caspio_sim.add("Lab_Order_Requests", {"Patient_Key": "P-none", "Test_IDs": "x"})
+    found = RequestComparison(practice)
+    found.read()
+    (pk_id,) = found.unanswered
+    jobs.answer_request_row.defer(
+        lock=request_lock(practice, pk_id), practice_id=str(practice.pk), pk_id=pk_id
+    )
+    assert found.waiting() == []
+
+
 def test_an_order_whose_filing_had_given_up_is_filed_and_its_events_come_to_rest(
     practice: Practice,
     filed: str,
@@ -257,8 +286,8 @@ def test_calls_are_bounded_and_metered(
     rupa_sim.forget_requests()
     report = sweep(HOURLY)
     made = [one for one in [*caspio_sim.requests(), *rupa_sim.requests()] if "oauth" not in one["path"]]
-    assert report.counts["calls"] == len(made) == 4, (
-        "one page each of patients, orders and filed rows, and whether the result was reviewed in Caspio"
+    assert report.counts["calls"] == len(made) == 5, (
+        "one page each of requests, patients, orders and filed rows, and whether the result was reviewed in Caspio"
     )
     assert CallCount.objects.filter(purpose="sweep").exists()
 
