@@ -90,6 +90,8 @@ def hold(
     whole: Annotated[bool, typer.Option("--whole-practice", help="Keep everything of the practice.")] = False,
     why: Why = "",
     practice: PracticeSlug = "",
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
 ) -> None:
     """Keep a patient's data, or a whole practice's, whatever the policy says."""
     from labbridge.handlers.retention import set_hold
@@ -102,19 +104,37 @@ def hold(
     names = list(pseudonyms_of(patient, one.slug)) if patient else []
     if patient and not names:
         raise Stop("There is no such patient.", WRONG_USE)
-    print(f"Hold {set_hold(one, names, why, operator()).pk} is set.")
+    held = None if dry_run else set_hold(one, names, why, operator())
+    if as_json:
+        print_json({"id": held.pk if held else None, "patients": names, "dry_run": dry_run})
+    else:
+        print(f"Hold {held.pk} is set." if held else "The hold would be set. Nothing was changed.")
 
 
 @retention_app.command("release")
 @command
-def release(hold_id: Annotated[int, typer.Argument(metavar="ID")], why: Why = "") -> None:
+def release(
+    hold_id: Annotated[int, typer.Argument(metavar="ID")],
+    why: Why = "",
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+) -> None:
     """Lift a hold. What its policy says is removed at the next run."""
     from labbridge.handlers.retention import lift_hold
     from labbridge.trust.audit import operator
+    from labbridge.trust.models import LegalHold
 
-    if not lift_hold(hold_id, why, operator()):
+    stands = LegalHold.objects.filter(pk=hold_id, lifted_at=None).exists()
+    if not (stands if dry_run else lift_hold(hold_id, why, operator())):
         raise Stop("There is no such hold. `labbridge retention holds` shows them.", WRONG_USE)
-    print(f"Hold {hold_id} is lifted.")
+    if as_json:
+        print_json({"id": hold_id, "dry_run": dry_run})
+    else:
+        print(
+            f"Hold {hold_id} would be lifted. Nothing was changed."
+            if dry_run
+            else f"Hold {hold_id} is lifted."
+        )
 
 
 @retention_app.command("holds")

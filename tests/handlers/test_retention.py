@@ -361,10 +361,15 @@ def test_the_commands(filed: Practice):
     command("erase", "--patient", "P-1", code=2)
     command("erase", "--patient", "P-404", "--why", "asked", code=2)
     command("hold", "--why", "suit", code=2)
+    assert "Nothing was changed" in command("hold", "--patient", "P-1", "--why", "suit", "--dry-run")
+    assert json.loads(command("holds", "--json")) == []
     assert "is set" in command("hold", "--patient", "P-1", "--why", "suit")
     (hold,) = json.loads(command("holds", "--json"))
     assert hold["patients"] == sorted(map(audit.pseudonym, sides_of(chart(1))))
     command("erase", "--patient", "P-1", "--why", "asked", code=1)
+    dry = json.loads(command("release", str(hold["id"]), "--dry-run", "--json"))
+    assert dry == {"id": hold["id"], "dry_run": True}
+    assert len(json.loads(command("holds", "--json"))) == 1
     command("release", str(hold["id"]), "--why", "settled")
     command("release", str(hold["id"]), code=2)
     shown = json.loads(command("erase", "--patient", "P-1", "--why", "asked", "--dry-run", "--json"))
