@@ -85,7 +85,7 @@ def erase(
 
 @retention_app.command("hold")
 @command
-def hold(
+def hold(  # noqa: PLR0917  # options are given by name
     patient: Patient = "",
     whole: Annotated[bool, typer.Option("--whole-practice", help="Keep everything of the practice.")] = False,
     why: Why = "",
