@@ -25,6 +25,7 @@ from labbridge.simulators import caspio as caspio_simulator
 from labbridge.simulators.caspio import app_connections
 from labbridge.simulators.caspio import saml as provider
 from labbridge.simulators.caspio.options import utc_now
+from labbridge.trust.models import AuditEntry
 from tests.people import member, sign_in, somebody
 
 pytestmark = pytest.mark.django_db
@@ -592,6 +593,47 @@ def test_proving_again_through_the_directory(
     back = client.get(deliver(client, idp.fields(asked)).headers["Location"])
     assert back.headers["Location"] == "/?grave=1"
     assert proof.freshly_proved(client.get("/").wsgi_request)
+    (entry,) = AuditEntry.objects.filter(action="session.step_up")
+    assert (entry.outcome, entry.actor_name, entry.practice) == ("done", user.get_username(), "willow")
+
+
+def test_a_directory_that_asks_nothing_proves_nothing_anew(
+    client: Client, idp: Idp, ada: Any, practices: Any
+) -> None:
+    """At a window left open: the directory's own session answers at once, and grave actions stay closed."""
+    client.get(deliver(client, idp.fields(begin(client))).headers["Location"])
+    page = client.get("/")
+    assert page.status_code == 200
+    assert not proof.freshly_proved(page.wsgi_request)
+    silent = idp.browser.get(begin(client, "/audit/export")).text
+    fields = dict(re.findall(r'name="(SAMLResponse|RelayState)" value="([^"]*)"', silent))
+    assert client.get(deliver(client, fields).headers["Location"]).headers["Location"] == "/audit/export"
+    assert not proof.freshly_proved(client.get("/").wsgi_request)
+    assert not AuditEntry.objects.filter(action="session.step_up").exists()
+
+
+@pytest.mark.parametrize(("given", "accepted"), [(-3600, False), (-40, False), (-20, True), (None, False)])
+def test_when_the_password_was_given_counts_where_it_was_asked_for(
+    client: Client, idp: Idp, ada: Any, given: int | None, accepted: bool
+) -> None:
+    client.get("/accounts/saml/willow/login?fresh=1")
+    journey = DirectorySignIn.objects.get()
+    root = _response(idp, journey.request_id)
+    statement = _one(root, "//saml:AuthnStatement")
+    if given is None:
+        del statement.attrib["AuthnInstant"]
+    else:
+        moment = journey.started_at + timedelta(seconds=given)
+        statement.set("AuthnInstant", moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ"))
+    fields = _packed(_again(root, idp))
+    if accepted:
+        assert deliver(client, fields).status_code == 303
+    elif given is None:
+        assert refused(fields)  # the schema demands it
+    else:
+        page = Client().post("/accounts/saml/willow/acs", fields)
+        assert refused(fields) == assertion.NOT_FRESH
+        assert "was to ask for your password again" in page.content.decode()
 
 
 def test_two_certificates_while_the_directory_changes_them(client: Client, idp: Idp, ada: Any) -> None:
