@@ -500,6 +500,7 @@ MFA_FORMS = {
     "reauthenticate": "labbridge.accounts.forms.CodeAgainForm",
     "activate_totp": "labbridge.accounts.forms.AppForm",
     "add_webauthn": "labbridge.accounts.forms.PasskeyForm",
+    "login_webauthn": "labbridge.accounts.forms.KeyAloneForm",
     "edit_webauthn": "labbridge.accounts.forms.RenameKeyForm",
 }
 MFA_PASSKEY_LOGIN_ENABLED = True

@@ -86,7 +86,7 @@ class AccountAdapter(DefaultAccountAdapter):
         record(action, actor=actor, practice=_vouching(request))
 
     def is_reauthentication_required(self, *, app: str, **_more: Any) -> bool:  # any: allauth's shape
-        """The password was asked a moment ago when somebody sets up their first factor."""
+        """Not for somebody's first factor: they gave the password a moment ago, or the `Guard` has asked them."""
         user = self.request.user
         if app == "allauth.mfa" and user.is_authenticated and not proof.has_factor(user):
             return False

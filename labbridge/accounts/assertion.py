@@ -29,6 +29,7 @@ C14N = {
 TRANSFORMS = {"http://www.w3.org/2000/09/xmldsig#enveloped-signature", *C14N}
 SIGNATURES = {Saml.RSA_SHA256, Saml.RSA_SHA384, Saml.RSA_SHA512}
 DIGESTS = {Saml.SHA256, Saml.SHA384, Saml.SHA512}
+NOT_FRESH = "not_fresh"  # the page has a sentence of its own for it
 
 Element = Any  # any: lxml has no types
 
@@ -72,8 +73,10 @@ def claimed_request(encoded: str) -> str:
     return str(parse(encoded).get("InResponseTo") or "")
 
 
-def verified(encoded: str, directory: Directory, request_id: str, now: datetime) -> Answer:
-    """Who the directory says it is.
+def verified(
+    encoded: str, directory: Directory, request_id: str, now: datetime, *, fresh_since: datetime | None = None
+) -> Answer:
+    """Who the directory says it is; with `fresh_since`, only where it asked for the password after that.
 
     Raises:
         AnswerRefused: anything about the answer is not as it must be.
@@ -90,6 +93,8 @@ def verified(encoded: str, directory: Directory, request_id: str, now: datetime)
     _check_signature(document)
     _check_names(document, directory, request_id)
     _check_times(document, now)
+    if fresh_since is not None:
+        _check_fresh(document, fresh_since)
     return Answer(_email(document, directory), request_id)
 
 
@@ -163,6 +168,13 @@ def _check_times(document: Element, now: datetime) -> None:
             raise AnswerRefused("expired")
     if _moment(confirmation, "NotOnOrAfter") is None:  # the profile demands it here and allows it there
         raise AnswerRefused("expired")
+
+
+def _check_fresh(document: Element, since: datetime) -> None:
+    """We asked for the password anew (`ForceAuthn`); a directory that does not heed it tells the old moment."""
+    asked = _moment(_one(document, "./saml:Assertion/saml:AuthnStatement", NOT_FRESH), "AuthnInstant")
+    if asked is None or asked < since - SKEW:
+        raise AnswerRefused(NOT_FRESH)
 
 
 def _moment(element: Element, name: str) -> datetime | None:

@@ -34,6 +34,7 @@ from labbridge.accounts.assertion import AnswerRefused, claimed_request, verifie
 from labbridge.accounts.models import DirectorySignIn, Membership
 from labbridge.accounts.roles import Role
 from labbridge.practices.models import Practice
+from labbridge.trust.audit import person, record
 
 JOURNEYS = "directory_journeys"  # session: the newest journeys that this browser set out on
 KEPT_JOURNEYS = 5
@@ -131,7 +132,8 @@ def _take(directory: saml.Directory, encoded: str, request_id: str) -> tuple[Dir
         )
         if journey is None or not journey.answerable(now):
             raise AnswerRefused("not_awaited")
-        email = verified(encoded, directory, request_id, now).email
+        since = journey.started_at if journey.fresh else None
+        email = verified(encoded, directory, request_id, now, fresh_since=since).email
         journey.answered_at = now
         journey.user = member_by_email(directory.practice, email)
         journey.two_factor = directory.config.two_factor
@@ -176,6 +178,8 @@ def finish(request: HttpRequest, slug: str, journey_id: uuid.UUID) -> HttpRespon
     user = journey.user
     if request.user.is_authenticated and request.user.pk == user.pk:
         proof.note_directory(request, user, journey.practice, two_factor=False, fresh=journey.fresh)
+        if journey.fresh:
+            record("session.step_up", actor=person(request), practice=journey.practice)
         return HttpResponseRedirect(journey.next)  # proved again; what the session may do stays
     if request.user.is_authenticated:
         logout(request)

@@ -8,13 +8,18 @@ from allauth.account.forms import ChangePasswordForm, LoginForm
 from allauth.account.forms import ReauthenticateForm as ConfirmPasswordForm
 from allauth.mfa.adapter import get_adapter
 from allauth.mfa.base.forms import AuthenticateForm, ReauthenticateForm
+from allauth.mfa.models import Authenticator
 from allauth.mfa.totp.forms import ActivateTOTPForm
-from allauth.mfa.webauthn.forms import AddWebAuthnForm, EditWebAuthnForm
+from allauth.mfa.webauthn.forms import AddWebAuthnForm, EditWebAuthnForm, LoginWebAuthnForm
 from django import forms
 from django.conf import settings
 from django.core.cache import cache
 
 from labbridge.trust.keys import keyring
+
+DIRECTORY_FIRST = (
+    "You sign in through your practice's directory: a key is a second step after it, and opens nothing alone."
+)
 
 
 def _plain(field: forms.Field, label: str) -> None:
@@ -91,6 +96,18 @@ class PasskeyForm(AddWebAuthnForm):
         self.fields["name"].label = "Name, to tell your keys apart"
         self.fields["passwordless"].label = "Sign in with this key alone, without a password"
         self.fields["passwordless"].help_text = "The device asks for your finger, face or PIN each time."
+        if not self.user.has_usable_password():
+            self.fields["passwordless"].disabled = True
+            self.fields["passwordless"].help_text = DIRECTORY_FIRST
+
+
+class KeyAloneForm(LoginWebAuthnForm):
+    def clean_credential(self) -> Authenticator:
+        """A key alone would let somebody in whom the directory has long removed, whatever the key's form said."""
+        key: Authenticator = super().clean_credential()
+        if not key.user.has_usable_password():
+            raise forms.ValidationError(DIRECTORY_FIRST)
+        return key
 
 
 class RenameKeyForm(EditWebAuthnForm):

@@ -34,6 +34,7 @@ PROVING = {"account_reauthenticate", "mfa_reauthenticate", "mfa_reauthenticate_w
 PROOFS = {"mfa_activate_totp", "mfa_deactivate_totp", "mfa_add_webauthn", "mfa_remove_webauthn",
           "mfa_edit_webauthn", "mfa_view_recovery_codes", "mfa_generate_recovery_codes",
           "mfa_download_recovery_codes", "account_change_password"}  # fmt: skip
+ASKS_ITSELF = {"account_change_password"}  # for the old password
 #: Pages about oneself, open to every role.
 OWN = ENROL | SHOW_FACTOR | PROOFS | {"mfa_list_webauthn", "account_reauthenticate", "continue", "here"}
 AFTER_ENROLMENT = "after_enrolment"  # session: where the person wanted to go
@@ -122,6 +123,9 @@ class Guard:
             return _towards_second_factor(request, name)
         if name in PROOFS and not proof.may_change_proofs(request):
             raise PermissionDenied("Sign in with your password to change how you sign in.")
+        # allauth asks only those who have something of ours to show, and a directory's people may have nothing.
+        if name in PROOFS - ASKS_ITSELF and not proof.freshly_proved(request):
+            return HttpResponseRedirect(proof.proof_address(request, request.get_full_path()))
         if name not in OWN and getattr(view, "permission", None) != ROUTES.get(name, ""):
             self.process_exception(request, PermissionDenied())
             raise PermissionDenied

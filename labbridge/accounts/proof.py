@@ -95,8 +95,19 @@ def freshly_proved(request: HttpRequest, now: float | None = None) -> bool:
 
 
 def last_proof(request: HttpRequest) -> float:
-    """When this session last proved who it is, in seconds since the epoch; 0 when it never did."""
-    return max((record["at"] for record in _records(request)), default=0.0)
+    """When this session last proved who it is, in seconds since the epoch; 0 when it never did.
+
+    A directory whose own session lives answers without asking anything: its word opens a session and proves nothing
+    anew, unless it was asked for the password.
+    """
+    return max(
+        (
+            record["at"]
+            for record in _records(request)
+            if record["method"] != DIRECTORY or record.get("reauthenticated")
+        ),
+        default=0.0,
+    )
 
 
 def proof_address(request: HttpRequest, back: str) -> str:

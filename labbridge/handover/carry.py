@@ -33,7 +33,8 @@ from labbridge.outbox.models import TEST, Delivery, DeliveryState, Destination, 
 from labbridge.outbox.note import wake
 from labbridge.peers.errors import PeerError
 from labbridge.peers.guard import PRIVATE, UNKNOWN, Receiver, Resolve, resolve
-from labbridge.trust.audit import job, record
+from labbridge.trust.audit import job, pseudonym, record
+from labbridge.trust.keys import keyring
 
 log = structlog.get_logger()
 
@@ -191,19 +192,23 @@ def _try(destination: Destination, letter: Delivery, http: Receiver, post: Post)
 
 
 def _written(target: Target, letter: Delivery, now: datetime) -> bytes:
-    """The letter's text. That patient data goes out is in the audit before it does, once for each letter."""
+    """The letter's text. That patient data goes out is in the audit before it does.
+
+    Once for each letter and replay, and again when it has come to be about others between two tries.
+    """
     fact = letter.fact
     match target:
         case PhiTarget():
             body, people = phi_body(fact)
-            if people and letter.recorded_at is None:
+            told = keyring().blind(" ".join(sorted(map(pseudonym, people))), "people of a letter")
+            if people and bytes(letter.recorded_people or b"") != told:
                 with transaction.atomic():
                     record(
                         "handover.send", actor=CARRIER, practice=fact.practice, patient=people, why=fact.kind,
                         subject=f"destination:{target.destination.pk}", receiver=target.destination.name,
                         host=target.destination.host,
                     )  # fmt: skip
-                    Delivery.objects.filter(pk=letter.pk).update(recorded_at=now)
+                    Delivery.objects.filter(pk=letter.pk).update(recorded_at=now, recorded_people=told)
             return target.write(fact.kind, fact.at, body, number=fact.pk)
         case DeidentifiedTarget():
             return target.write(fact.kind, deidentified_body(fact))

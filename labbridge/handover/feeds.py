@@ -251,7 +251,7 @@ SELECT gen_random_uuid(), %(destination)s, f.id, f.about, 'pending', 0, %(now)s,
 WHERE f.id = ANY(%(facts)s)
 ON CONFLICT (destination_id, fact_id) DO UPDATE
   SET state = 'pending', attempts = 0, first_tried_at = NULL, next_at = %(now)s, settled_at = NULL, status = NULL,
-      problem = ''
+      problem = '', recorded_at = NULL, recorded_people = NULL
   WHERE outbox_delivery.state <> 'pending'
 """
 

@@ -163,6 +163,7 @@ class Delivery(models.Model):
     first_tried_at = models.DateTimeField(null=True)  # of this round: a replay begins another
     next_at = models.DateTimeField()
     recorded_at = models.DateTimeField(null=True)  # when the audit was told that this disclosure begins
+    recorded_people = models.BinaryField(max_length=16, null=True)  # about whom: a keyed hash
     settled_at = models.DateTimeField(null=True)
     status = models.PositiveSmallIntegerField(null=True)  # the receiver's newest answer
     problem = models.CharField(max_length=300, default="")

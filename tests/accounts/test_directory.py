@@ -8,9 +8,10 @@ import uuid
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
+from allauth.mfa.models import Authenticator
 from django.test import Client
 from lxml import etree
 from werkzeug.test import Client as Browser
@@ -25,7 +26,8 @@ from labbridge.simulators import caspio as caspio_simulator
 from labbridge.simulators.caspio import app_connections
 from labbridge.simulators.caspio import saml as provider
 from labbridge.simulators.caspio.options import utc_now
-from tests.people import member, sign_in, somebody
+from labbridge.trust.models import AuditEntry
+from tests.people import PASSWORD, member, sign_in, somebody
 
 pytestmark = pytest.mark.django_db
 
@@ -592,6 +594,101 @@ def test_proving_again_through_the_directory(
     back = client.get(deliver(client, idp.fields(asked)).headers["Location"])
     assert back.headers["Location"] == "/?grave=1"
     assert proof.freshly_proved(client.get("/").wsgi_request)
+    (entry,) = AuditEntry.objects.filter(action="session.step_up")
+    assert (entry.outcome, entry.actor_name, entry.practice) == ("done", user.get_username(), "willow")
+
+
+def test_a_directory_that_asks_nothing_proves_nothing_anew(
+    client: Client, idp: Idp, ada: Any, practices: Any
+) -> None:
+    """At a window left open: the directory's own session answers at once, and grave actions stay closed."""
+    client.get(deliver(client, idp.fields(begin(client))).headers["Location"])
+    page = client.get("/")
+    assert page.status_code == 200
+    assert not proof.freshly_proved(page.wsgi_request)
+    silent = idp.browser.get(begin(client, "/audit/export")).text
+    fields = dict(re.findall(r'name="(SAMLResponse|RelayState)" value="([^"]*)"', silent))
+    assert client.get(deliver(client, fields).headers["Location"]).headers["Location"] == "/audit/export"
+    assert not proof.freshly_proved(client.get("/").wsgi_request)
+    assert not AuditEntry.objects.filter(action="session.step_up").exists()
+
+
+@pytest.mark.parametrize(("given", "accepted"), [(-3600, False), (-40, False), (-20, True), (None, False)])
+def test_when_the_password_was_given_counts_where_it_was_asked_for(
+    client: Client, idp: Idp, ada: Any, given: int | None, accepted: bool
+) -> None:
+    client.get("/accounts/saml/willow/login?fresh=1")
+    journey = DirectorySignIn.objects.get()
+    root = _response(idp, journey.request_id)
+    statement = _one(root, "//saml:AuthnStatement")
+    if given is None:
+        del statement.attrib["AuthnInstant"]
+    else:
+        moment = journey.started_at + timedelta(seconds=given)
+        statement.set("AuthnInstant", moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ"))
+    fields = _packed(_again(root, idp))
+    if accepted:
+        assert deliver(client, fields).status_code == 303
+    elif given is None:
+        assert refused(fields)  # the schema demands it
+    else:
+        page = Client().post("/accounts/saml/willow/acs", fields)
+        assert refused(fields) == assertion.NOT_FRESH
+        assert "was to ask for your password again" in page.content.decode()
+
+
+@pytest.mark.parametrize("path", ["/accounts/app/add", "/accounts/passkeys/add"])
+def test_a_first_factor_of_ours_wants_a_fresh_proof_of_the_directory(
+    client: Client, idp: Idp, practices: Any, path: str
+) -> None:
+    """At a window left open nobody adds a key of their own to somebody else's account."""
+    user = somebody("ada@willow.example", None)
+    Membership.objects.create(user=user, practice=practices["willow"], role=Role.OWNER)
+    client.get(deliver(client, idp.fields(begin(client))).headers["Location"])
+    assert client.get("/").status_code == 200
+    for ask in (client.get, client.post):
+        address = ask(path).headers["Location"]
+        assert address == f"/accounts/saml/willow/login?{urlencode({'next': path, 'fresh': 1})}"
+    asked = client.get(address).headers["Location"]
+    back = client.get(deliver(client, idp.fields(asked)).headers["Location"]).headers["Location"]
+    assert back == path
+    assert client.get(back, headers={"host": "localhost"}).status_code == 200
+
+
+def test_who_has_a_password_here_shows_it_before_their_first_factor(
+    client: Client, idp: Idp, ada: Any
+) -> None:
+    client.get(deliver(client, idp.fields(begin(client))).headers["Location"])
+    assert (
+        client.get("/accounts/app/add").headers["Location"]
+        == "/accounts/confirm?next=%2Faccounts%2Fapp%2Fadd"
+    )
+    client.post("/accounts/confirm", {"password": PASSWORD})
+    assert client.get("/accounts/app/add").status_code == 200
+
+
+@pytest.mark.parametrize(("password", "opens"), [(PASSWORD, True), (None, False)])
+def test_a_key_alone_is_no_way_around_the_directory(
+    client: Client, practices: Any, monkeypatch: pytest.MonkeyPatch, password: str | None, opens: bool
+) -> None:
+    """Also not a key that says of itself that it signs in alone: the form in the browser can be bent."""
+    from allauth.mfa.webauthn.internal import auth
+
+    from labbridge.accounts.forms import PasskeyForm
+
+    user = somebody("ada@willow.example", password)
+    Membership.objects.create(user=user, practice=practices["willow"], role=Role.OWNER)
+    assert PasskeyForm(user=user).fields["passwordless"].disabled is not opens
+    key = Authenticator.objects.create(user=user, type="webauthn", data={"name": "mine"})
+    for name, answer in (
+        ("parse_authentication_response", None),
+        ("extract_user_from_response", user),
+        ("complete_authentication", key),
+    ):
+        monkeypatch.setattr(auth, name, lambda *_, answer=answer: answer)
+    answer = client.post("/accounts/passkeys/sign-in", {"credential": '{"id": "x"}'}, follow=True)
+    assert answer.wsgi_request.user.is_authenticated is opens
+    assert ("opens nothing alone" in answer.content.decode()) is not opens
 
 
 def test_two_certificates_while_the_directory_changes_them(client: Client, idp: Idp, ada: Any) -> None:

@@ -22,9 +22,10 @@ from labbridge.handover.carry import LIFE, TROUBLED, Post, try_out, wake_due
 from labbridge.handover.feeds import FeedProblem, Range, Wish
 from labbridge.handover.hosts import service_without_baa
 from labbridge.handover.target import Held
-from labbridge.mirror.models import Order
+from labbridge.mirror.models import Chart, Order, PatientLink
 from labbridge.outbox.models import Delivery, DeliveryState, Destination, Fact, Kind
 from labbridge.outbox.note import News, note, note_all, wake
+from labbridge.trust.audit import pseudonym
 from labbridge.trust.models import AuditEntry
 from tests.handover.machine import OPERATOR
 from tests.handover.receiver import Calendar, Connector, agreement, carry_all, destination
@@ -568,6 +569,40 @@ def test_patient_data_is_in_the_audit_once_and_before_it_goes(willow: Any, conne
     assert "a note for" not in str(said)
 
 
+def test_a_replayed_letter_is_a_disclosure_of_its_own(willow: Any, connector: Connector, things: Any):
+    made = things(willow)
+    one = destination(willow, connector.url, phi=True)
+    with transaction.atomic():
+        note(willow.pk, Kind.PHASE, f"order:{made['order_id']}", phase="complete", demo=False)
+    carry_all(one)
+    feeds.replay(one, Range(since=timezone.now() - timedelta(hours=1)), actor=OPERATOR)
+    carry_all(one)
+    assert len(connector.arrived) == 2
+    first, second = AuditEntry.objects.filter(action="handover.send")
+    assert first.patients == second.patients
+
+
+def test_a_letter_that_came_to_be_about_another_is_in_the_audit_of_both(
+    willow: Any, connector: Connector, things: Any
+):
+    """While the destination was down the match was undone, and the order's patient linked to somebody else."""
+    made, clock = things(willow), Calendar()
+    one = destination(willow, connector.url, phi=True)
+    connector.answer = lambda _: 500 if len(connector.arrived) == 1 else 200
+    with transaction.atomic():
+        note(willow.pk, Kind.PHASE, f"order:{made['order_id']}", phase="complete", demo=False)
+    carry_all(one, clock)
+    other = Chart.objects.create(practice=willow, key="P-other", person={"first_name": "Otto"})
+    PatientLink.objects.update(chart=other)
+    clock.forward(hours=1)
+    carry_all(one, clock)
+    assert connector.arrived[-1].said["data"]["order"]["patient"]["patient_key"] == "P-other"
+    chart = Chart.objects.get(pk=made["patient_id"])
+    entries = AuditEntry.objects.filter(action="handover.send").order_by("pk")
+    found = [(pseudonym(chart) in entry.patients, pseudonym(other) in entry.patients) for entry in entries]
+    assert found == [(True, False), (False, True)]
+
+
 def test_what_was_erased_is_not_told(willow: Any, connector: Connector, things: Any):
     made = things(willow)
     one = destination(willow, connector.url, phi=True)
@@ -577,8 +612,6 @@ def test_what_was_erased_is_not_told(willow: Any, connector: Connector, things: 
                 willow.pk, kind, f"{kind.split('.')[0]}:{made[about]}", phase="complete", question="identity"
             )
     Order.objects.update(erased_at=timezone.now())
-    from labbridge.mirror.models import Chart
-
     Chart.objects.update(erased_at=timezone.now())
     carry_all(one)
     assert not connector.arrived
