@@ -144,7 +144,11 @@ def send_test(
             continue
         title = f"Labbridge {recipient.name}: test"
         for channel in recipient.channels:
-            took = usable(channel.url) if dry_run else send(channel, title, "This channel works.")
+            took = (
+                usable(channel.url, outside=channel.outside)
+                if dry_run
+                else send(channel, title, "This channel works.")
+            )
             rows.append({"recipient": recipient.name, "channel": channel.number, "works": took})
     if as_json:
         print_json(rows)

@@ -309,6 +309,18 @@ def test_a_channel_that_fails_is_an_alert_of_its_own_until_it_works(ear: Any, de
     assert [title for title, _ in ear.heard] == ["Labbridge service: 1 new"]
 
 
+def test_a_practices_channel_leads_outside_only_and_the_services_where_it_likes(
+    ear: Any, deployment: Any
+) -> None:
+    deployment(alert_channels=[ear.url], allow_http_peers=False)
+    applied(f'[alerts]\nchannels = ["{ear.url}"]\n')
+    job("willow:order:1", "failed")
+    job("x:1", "failed")
+    look(NOW)
+    assert [title for title, _ in ear.heard] == ["Labbridge service: 1 new"]
+    assert Alert.objects.get(rule="channel_failing").state == "open"
+
+
 def test_one_blind_eye_does_not_close_the_others(ear: Any, deployment: Any) -> None:
     deployment(alert_channels=[ear.url])
     job("x:1", "failed")
