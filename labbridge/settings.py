@@ -121,6 +121,7 @@ class Deployment(BaseModel):
     max_result_mb: int = Field(default=25, ge=1, le=200)
     log_level: str = "INFO"
     alert_channels: BlankSeparated = Field(default_factory=list)
+    alert_hosts: CommaSeparated = Field(default_factory=list)
     alert_ping_url: str = ""
     backup_dir: Path | None = None
     backup_hour: int = Field(default=2, ge=0, le=23)

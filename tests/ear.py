@@ -20,6 +20,7 @@ class Ear:
         self.raw: list[bytes] = []
         self.paths: list[str] = []
         self.status = 200
+        self.location = ""  #: where a redirect leads
         ear = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -37,6 +38,8 @@ class Ear:
 
             def _answer(self) -> None:
                 self.send_response(ear.status)
+                if ear.location:
+                    self.send_header("Location", ear.location)
                 self.send_header("Content-Length", "0")
                 self.end_headers()
 

@@ -10,6 +10,7 @@ from labbridge.alerts.models import Alert, AlertState, Digest
 from labbridge.alerts.tell import LONGEST_LIST, Recipient, alerts_of
 from labbridge.alerts.words import Kind, Params, checked, spoken
 
+LATE = timedelta(hours=1)  #: how long yesterday's letter may still be sent today
 #: Every line a digest may have, in their order.
 LINES = {
     "events": "Events received: {count}",
@@ -32,22 +33,30 @@ def send_digest(
 
     The day is counted only where somebody is to be told.
     """
-    local = now.astimezone(recipient.zone)
-    if local.time() < at:
+    day = _day_due(now.astimezone(recipient.zone), at)
+    if day is None:
         return []
     keys = {f"{recipient.name}:{channel.key}": channel for channel in recipient.channels}
-    told = set(Digest.objects.filter(channel__in=keys, day=local.date()).values_list("channel", flat=True))
+    told = set(Digest.objects.filter(channel__in=keys, day__gte=day).values_list("channel", flat=True))
     waiting = {key: channel for key, channel in keys.items() if key not in told}
     if not waiting:
         return []
     text = letter(recipient, count())
     failed = []
     for key, channel in waiting.items():
-        if sending(channel, f"Labbridge {recipient.name}: {local.date().isoformat()}", text):
-            Digest.objects.update_or_create(channel=key, defaults={"day": local.date()})
+        if sending(channel, f"Labbridge {recipient.name}: {day.isoformat()}", text):
+            Digest.objects.update_or_create(channel=key, defaults={"day": day})
         else:
             failed.append(channel)
     return failed
+
+
+def _day_due(local: datetime, at: time) -> date | None:
+    """The day whose letter is due. Just before midnight the first look after `at` is one of the next day."""
+    if local.time() >= at:
+        return local.date()
+    yesterday = local.date() - timedelta(days=1)
+    return yesterday if local - datetime.combine(yesterday, at, local.tzinfo) < LATE else None
 
 
 def tell_of_report(

@@ -127,7 +127,7 @@ RULES: dict[str, Rule] = {
     ),
     "sweep_repaired": Rule(
         _W, _ADMIN,
-        "The comparison with the peers on {day} had to repair what events should have brought: {count}.",
+        "Comparison with the peers, the last time on {day}, had to repair what events should have brought: {count}.",
         "See whether the peer's webhook is on and answered (`labbridge doctor`).",
         {"day": Kind.DAY, "count": Kind.COUNT},
     ),

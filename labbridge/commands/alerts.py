@@ -9,7 +9,16 @@ from typing import Annotated, Any
 
 import typer
 
-from labbridge.commands.base import PROBLEMS, WRONG_USE, AsJson, DryRun, Stop, command, print_json
+from labbridge.commands.base import (
+    PROBLEMS,
+    WRONG_USE,
+    AsJson,
+    DryRun,
+    Stop,
+    command,
+    print_json,
+    the_practice,
+)
 
 alerts_app = typer.Typer(no_args_is_help=True, help="What a person must know. Holds no patient data.")
 
@@ -55,7 +64,7 @@ def list_alerts(
 
     alerts = Alert.objects.select_related("practice")
     if practice:
-        alerts = alerts.filter(practice__slug=practice)
+        alerts = alerts.filter(practice=the_practice(practice))
     if not all_states:
         alerts = alerts.exclude(state="resolved")
     ranks = [severity.value for severity in Severity]
@@ -128,13 +137,18 @@ def send_test(
     from labbridge.alerts.channels import send, usable
     from labbridge.reconcile.watch.look import all_recipients
 
+    only = the_practice(practice).pk if practice else None
     rows = []
     for recipient in all_recipients():
-        if practice and recipient.name != practice:
+        if only and recipient.practice_id != only:
             continue
         title = f"Labbridge {recipient.name}: test"
         for channel in recipient.channels:
-            took = usable(channel.url) if dry_run else send(channel, title, "This channel works.")
+            took = (
+                usable(channel.url, outside=channel.outside)
+                if dry_run
+                else send(channel, title, "This channel works.")
+            )
             rows.append({"recipient": recipient.name, "channel": channel.number, "works": took})
     if as_json:
         print_json(rows)

@@ -67,7 +67,7 @@ def list_cases(
     if state:
         cases = cases.filter(state=state)
     if practice:
-        cases = cases.filter(practice__slug=practice)
+        cases = cases.filter(practice=the_practice(practice))
     rows = [row(case) for case in cases]
     print_list(rows, _line, "No cases.", as_json=as_json)
 

@@ -17,6 +17,10 @@ WHO_SEES = "Say who will see the patient data: your own staff, or somebody whose
 NO_CHANNEL = (
     "This is no address that can be used, such as mailtos://user:password@example.org (docs/alerts.md)."
 )
+INSIDE_CHANNEL = (
+    "This address leads to a machine of this network, or names a file of it: a channel leads to the public internet "
+    "(docs/alerts.md)."
+)
 DOCUMENT = "Choose the signed document, at most 2.5 MB. For a larger one: `labbridge baa add` on the server."
 
 

@@ -16,7 +16,7 @@ from django.db import connection
 from django.utils import timezone
 
 from labbridge.addresses import is_loopback
-from labbridge.alerts.channels import usable
+from labbridge.alerts.channels import channels, usable
 from labbridge.alerts.models import Alert, AlertState
 from labbridge.backup.models import Backup
 from labbridge.doctor.findings import Checked, fail, ok, warn
@@ -239,23 +239,23 @@ def keys() -> Iterator[Checked]:
 
 
 def alerts() -> Iterator[Checked]:
-    urls = list(settings.DEPLOYMENT.alert_channels)
+    held = list(channels(settings.DEPLOYMENT.alert_channels))
     for practice in Practice.objects.all():
-        urls += practice.alert_channels or []
-    wrong = sum(1 for url in urls if not usable(url))
+        held += channels(practice.alert_channels or [], outside=True)
+    wrong = sum(1 for one in held if not usable(one.url, outside=one.outside))
     if wrong:
         yield fail(
             "alert channels",
             f"Addresses that cannot be used: {wrong}.",
             "`labbridge alerts test` names them.",
         )
-    elif not urls:
+    elif not held:
         yield warn(
             "alert channels", "Nobody is told when something goes wrong.",
             "Set LABBRIDGE_ALERT_CHANNELS, or channels in [alerts] of practice.toml (docs/alerts.md).",
         )  # fmt: skip
     else:
-        yield ok("alert channels", f"Alerts go to {len(urls)} channel{'' if len(urls) == 1 else 's'}.")
+        yield ok("alert channels", f"Alerts go to {len(held)} channel{'' if len(held) == 1 else 's'}.")
     critical = [
         one
         for one in Alert.objects.exclude(state=AlertState.RESOLVED)

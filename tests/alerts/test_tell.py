@@ -208,6 +208,21 @@ def test_the_digest_comes_once_a_day_after_its_hour(post: Post) -> None:
     ]  # fmt: skip
 
 
+def test_a_digest_due_between_the_last_look_of_a_day_and_midnight_is_sent_after_it(post: Post) -> None:
+    evening = datetime(2026, 3, 4, 23, 40, tzinfo=ZONE)
+    for minutes in range(0, 2 * 24 * 60, 5):
+        send_digest(recipient(), time(23, 58), dict, evening + minutes * MINUTE, sending=post)
+    assert post.titles == ["Labbridge service: 2026-03-04", "Labbridge service: 2026-03-05"]
+    send_digest(
+        recipient(channels=(Channel(2, "json://nobody.example/2"),)),
+        time(8),
+        dict,
+        evening + 60 * MINUTE,
+        sending=post,
+    )
+    assert len(post.sent) == 2, "a new channel is not told of a day that is long over"
+
+
 def test_a_digest_that_was_not_taken_is_sent_again(post: Post) -> None:
     post.broken.add(1)
     assert send_digest(recipient(), time(8), dict, NOON, sending=post) == [CHANNEL]

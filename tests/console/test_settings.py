@@ -246,14 +246,26 @@ def test_a_channel_is_added_masked_tested_removed(
     assert fresh(willow).alert_channels == [CHANNEL]
 
 
-@pytest.mark.parametrize(
-    "url", ["", "no address", "file:/etc/passwd", "env:HOME", "syslog://", "json://127.0.0.1/x", "json://localhost", "nosuch://x"]
-)  # fmt: skip
-def test_addresses_that_are_none_or_reach_this_machine_are_refused(
-    owner: Client, willow: Practice, url: str
-) -> None:
+@pytest.mark.parametrize("url", ["", "no address", "file:/etc/passwd", "env:HOME", "syslog://", "nosuch://x"])
+def test_addresses_that_are_none_are_refused(owner: Client, willow: Practice, url: str) -> None:
     answer = text(owner.post("/settings/alerts/channels", {"do": "add", "url": url, "base": 1}))
     assert "no address that can be used" in answer
+    assert not fresh(willow).alert_channels
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "json://127.0.0.1/x", "json://localhost", "json://10.0.0.5:9200/x?method=DELETE", "rsyslog://93.184.216.34",
+        "tgram://123456789:abcdefg_hijklmnop/12315544/?template=/etc/passwd",
+    ],
+)  # fmt: skip
+def test_addresses_that_lead_inside_or_name_files_are_refused(
+    owner: Client, willow: Practice, deployment: Any, url: str
+) -> None:
+    deployment(allow_http_peers=False)
+    answer = text(owner.post("/settings/alerts/channels", {"do": "add", "url": url, "base": 1}))
+    assert "a channel leads to the public internet" in answer
     assert not fresh(willow).alert_channels
     assert channels.usable(CHANNEL)
 

@@ -309,6 +309,18 @@ def test_a_channel_that_fails_is_an_alert_of_its_own_until_it_works(ear: Any, de
     assert [title for title, _ in ear.heard] == ["Labbridge service: 1 new"]
 
 
+def test_a_practices_channel_leads_outside_only_and_the_services_where_it_likes(
+    ear: Any, deployment: Any
+) -> None:
+    deployment(alert_channels=[ear.url], allow_http_peers=False)
+    applied(f'[alerts]\nchannels = ["{ear.url}"]\n')
+    job("willow:order:1", "failed")
+    job("x:1", "failed")
+    look(NOW)
+    assert [title for title, _ in ear.heard] == ["Labbridge service: 1 new"]
+    assert Alert.objects.get(rule="channel_failing").state == "open"
+
+
 def test_one_blind_eye_does_not_close_the_others(ear: Any, deployment: Any) -> None:
     deployment(alert_channels=[ear.url])
     job("x:1", "failed")
@@ -366,10 +378,7 @@ def test_every_practice_is_judged_by_its_own_patience(willow: Practice) -> None:
             (1, {"repaired": 2, "difference": 1}),
             (2, {"repaired": 3, "difference": int(practice == oak)}),
         ):
-            LedgerEntry.objects.create(
-                practice=practice, seq=seq, chain="x", date=NOW.date(), previous="", digest="", key="", signature="",
-                body=body,
-            )  # fmt: skip
+            entry(practice, seq, NOW, **body)
     assert [one.practice_id for one in work.old_cases(NOW)] == [willow.pk]
     assert [one.practice_id for one in work.unpaid(NOW)] == [willow.pk]
     assert [one.practice_id for one in peers.quota(NOW)] == [oak.pk], (
@@ -379,6 +388,34 @@ def test_every_practice_is_judged_by_its_own_patience(willow: Practice) -> None:
     assert completeness.repairs(NOW + DAY) == []
     (differs,) = completeness.differences(NOW)
     assert (differs.practice_id, dict(differs.params)["count"]) == (oak.pk, 1)
+
+
+def entry(practice: Practice, seq: int, at: datetime, **body: int) -> None:
+    """An entry of the ledger, made at that moment."""
+    LedgerEntry.objects.create(
+        practice=practice, seq=seq, chain="x", date=at.astimezone(practice.zone).date(), previous="", digest="",
+        key="", signature="", body={"at": at.isoformat(timespec="seconds"), **body},
+    )  # fmt: skip
+
+
+def test_a_repair_late_in_the_evening_is_told_when_quiet_hours_end_and_counted_in_the_digest(
+    ear: Any,
+) -> None:
+    willow = applied(
+        f'[alerts]\nchannels = ["{ear.url}"]\nquiet_from = "20:00"\nquiet_to = "07:00"\ndigest_at = "08:00"\n'
+    )
+    evening = datetime(2026, 3, 18, 22, 30, tzinfo=willow.zone)
+    entry(willow, 1, evening - 15 * HOUR, repaired=4)
+    entry(willow, 2, evening, repaired=3)
+    checks = (Check(("sweep_repaired",), completeness.repairs),)
+    for hours in (0, 2, 8, 9, 10):  # 22:30, 00:30, 06:30, 07:30, 08:30
+        look(evening + hours * HOUR, checks=checks)
+    _, (told, sentences), (_, letter) = ear.heard
+    assert told == "Labbridge willow: 1 new"
+    assert "the last time on 2026-03-18, had to repair what events should have brought: 3." in sentences
+    assert "Repaired by comparison: 3" in letter.splitlines()
+    look(evening + DAY, checks=checks)
+    assert Alert.objects.get(rule="sweep_repaired").state == "resolved"
 
 
 def test_the_digest_of_a_day(ear: Any) -> None:

@@ -114,6 +114,17 @@ def test_without_mail_of_the_practice_the_services_own_carries_it_to_people_only
     assert [whom for whom, _ in mail.taken] == [[ADA]]
 
 
+def test_a_practices_own_mail_channel_leads_outside_only(
+    willow: Practice, mail: MailEar, deployment: Any
+) -> None:
+    deployment(allow_http_peers=False)
+    somebody(ADA)
+    via(willow, mail.url)
+    wished(willow)
+    wishes.tell(timezone.now())
+    assert mail.taken == []
+
+
 def test_no_mail_channel_is_no_way(willow: Practice) -> None:
     ear = Ear()
     try:

@@ -12,9 +12,9 @@ from django.shortcuts import redirect
 from django.views.decorators.http import require_http_methods, require_POST
 
 from labbridge.accounts.proof import step_up
-from labbridge.addresses import is_loopback
 from labbridge.alerts.channels import Channel, channels, send, usable
-from labbridge.console.forms import NO_CHANNEL, ChannelForm
+from labbridge.alerts.outside import leads_outside
+from labbridge.console.forms import INSIDE_CHANNEL, NO_CHANNEL, ChannelForm
 from labbridge.console.settings import fields
 from labbridge.console.settings.place import address, at_one_practice, base_of, saved, show
 from labbridge.console.settings.sections import TOLD, nothing_follows, section_page
@@ -24,8 +24,6 @@ from labbridge.practices.models import Practice
 from labbridge.practices.versions import By, Secrets, latest
 from labbridge.trust.audit import person, record
 
-#: Ways of apprise that reach this machine itself.
-LOCAL = {"syslog", "dbus", "kde", "qt", "glib", "gnome", "macosx", "windows"}
 MOST = 10  #: channels of one practice
 
 
@@ -41,7 +39,7 @@ def masked(practice: Practice) -> list[Masked]:
 
 
 def _held(practice: Practice) -> tuple[Channel, ...]:
-    return channels(practice.alert_channels or [])
+    return channels(practice.alert_channels or [], outside=True)
 
 
 @require_http_methods(["GET", "POST"])
@@ -117,13 +115,10 @@ def _without(gone: Channel | None, held: list[str]) -> list[str] | None:
 
 
 def _unusable(url: str, held: list[str]) -> str:
-    try:
-        parts = urlsplit(url)
-        host = parts.hostname or ""
-    except ValueError:
-        host, parts = "", urlsplit("")
-    if not is_channel(url) or parts.scheme in LOCAL or is_loopback(host) or not usable(url):
+    if not is_channel(url) or not usable(url):
         return NO_CHANNEL
+    if not leads_outside(url):
+        return INSIDE_CHANNEL
     if url in held:
         return "The practice has this channel already."
     return "" if len(held) < MOST else f"A practice has {MOST} channels at most: remove one first."

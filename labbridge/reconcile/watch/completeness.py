@@ -1,4 +1,4 @@
-"""What the completeness ledger says: something had been missed today, or the newest count does not add up."""
+"""What the completeness ledger says: something had been missed lately, or the newest count does not add up."""
 
 from __future__ import annotations
 
@@ -11,17 +11,20 @@ from labbridge.practices.apply import config_of
 from labbridge.practices.clients import rupa_connections
 from labbridge.practices.models import Practice
 from labbridge.reconcile.models import Sweep, SweepState
-from labbridge.reconcile.watch.each import rows
+from labbridge.reconcile.watch.each import moments_before, rows
 
+DAY = timedelta(days=1)
 #: A day and a half: one night's comparison may come late, or be held up by a peer that was away.
 LATE = timedelta(hours=36)
 
 
+#: The date only narrows what is read; a practice's own may be one before that of the moment in UTC.
 _REPAIRED = """
-SELECT p.id, p.day, sum((e.body->>'repaired')::int)
-  FROM unnest(%(practices)s::uuid[], %(values)s::date[]) AS p(id, day)
-  JOIN reconcile_ledgerentry e ON e.practice_id = p.id AND e.date = p.day
- GROUP BY 1, 2 HAVING sum((e.body->>'repaired')::int) > 0
+SELECT p.id, max(e.date), sum((e.body->>'repaired')::int)
+  FROM unnest(%(practices)s::uuid[], %(values)s::timestamptz[]) AS p(id, since)
+  JOIN reconcile_ledgerentry e ON e.practice_id = p.id AND e.date >= (p.since AT TIME ZONE 'UTC')::date - 1
+   AND (e.body->>'at')::timestamptz > p.since AND (e.body->>'repaired')::int > 0
+ GROUP BY 1
 """
 _DIFFERENT = """
 SELECT p.id, newest.date, newest.difference FROM practices_practice p CROSS JOIN LATERAL (
@@ -51,11 +54,11 @@ def left(_now: datetime) -> list[Finding]:
 
 
 def repairs(now: datetime) -> list[Finding]:
-    """A repair is itself an alarm, on the practice's own day."""
-    days = {one.pk: now.astimezone(one.zone).date() for one in Practice.objects.all()}
+    """A repair is itself an alarm, for a day: the end of its calendar day may lie within quiet hours, untold."""
+    since = moments_before(now, dict.fromkeys(Practice.objects.values_list("pk", flat=True), DAY))
     return [
         found("sweep_repaired", practice_id=practice_id, day=day, count=count)
-        for practice_id, day, count in rows(_REPAIRED, days)
+        for practice_id, day, count in rows(_REPAIRED, since)
     ]
 
 

@@ -143,7 +143,7 @@ def _recipient(practice: Practice) -> Recipient:
     part = config_of(practice).alerts
     quiet = Quiet(part.quiet_from, part.quiet_to) if part.quiet_from and part.quiet_to else None
     return Recipient(
-        practice.slug, practice.pk, channels(practice.alert_channels or []), practice.zone,
+        practice.slug, practice.pk, channels(practice.alert_channels or [], outside=True), practice.zone,
         quiet=quiet, remind=timedelta(hours=part.remind_hours),
     )  # fmt: skip
 

@@ -15,16 +15,15 @@ DAY = timedelta(days=1)
 
 def day_in_numbers(practice: Practice, now: datetime) -> dict[str, int]:
     since = now - DAY
-    today = now.astimezone(practice.zone).date()
+    entries = LedgerEntry.objects.filter(practice=practice, date__gte=since.astimezone(practice.zone).date())
     return {
         "events": Event.objects.filter(practice=practice, received_at__gt=since).count(),
         "orders": Order.objects.filter(practice=practice, filed_at__gt=since).count(),
         "results": Result.objects.filter(ordered_test__practice=practice, found_at__gt=since).count(),
         "repaired": sum(
             body["repaired"]
-            for body in LedgerEntry.objects.filter(practice=practice, date=today).values_list(
-                "body", flat=True
-            )
+            for body in entries.values_list("body", flat=True)
+            if datetime.fromisoformat(body["at"]) > since
         ),
         "calls": calls_on(practice, since.astimezone(practice.zone).date()),
     }

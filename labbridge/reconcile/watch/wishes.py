@@ -33,14 +33,14 @@ def by_mail(practice: Practice, user_name: str) -> Channel | None:
     To their own address over the mail channel of the practice, else of the service. Who has no address is written to
     at the practice's own mail channel.
     """
-    own = _first_mail(practice.alert_channels or [])
+    own = _first_mail(practice.alert_channels or [], outside=True)
     address = _address(user_name)
     way = own or (_first_mail(settings.DEPLOYMENT.alert_channels) if address else None)
     return replace(way, to=address) if way is not None else None
 
 
-def _first_mail(urls: list[str] | tuple[str, ...]) -> Channel | None:
-    return next((one for one in channels(urls) if one.is_mail), None)
+def _first_mail(urls: list[str] | tuple[str, ...], *, outside: bool = False) -> Channel | None:
+    return next((one for one in channels(urls, outside=outside) if one.is_mail), None)
 
 
 def _address(user_name: str) -> str:
