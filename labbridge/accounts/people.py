@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import tomllib
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,6 +46,19 @@ def person(name: str) -> User:
     if found is None:
         raise PersonProblem(f"There is no user {name!r}. See `labbridge user list`.")
     return found
+
+
+def locked(name: str) -> User | None:
+    """The account of that name, for this transaction: of two practices that take it, the second sees the first."""
+    return User.objects.select_for_update(no_key=True).filter(username__iexact=name).first()
+
+
+def belongs_elsewhere(user: User, managed: Collection[Practice]) -> bool:
+    """Whether the account is of a practice that is none of these.
+
+    Whoever manages that one can make it a new password, so what these give the account would be theirs too.
+    """
+    return user.memberships.exclude(practice__in=managed).exists()
 
 
 @transaction.atomic
@@ -178,8 +192,8 @@ def _said(name: str, before: dict[str, str], after: dict[str, str]) -> str:
     return f"{name} orders at Rupa as {new}; before, as {old}."
 
 
-def would_take_back(version: ConfigVersion) -> list[str]:
-    """What undoing a change of roles would do. Raises CannotUndo."""
+def would_take_back(version: ConfigVersion, managed: Collection[Practice]) -> list[str]:
+    """What undoing a change of roles would do, for an owner of the `managed` practices. Raises CannotUndo."""
     name, before, after = _name(version), _held(version.before), _held(version.after)
     user = User.objects.filter(username=name).first()
     if user is None:
@@ -189,20 +203,41 @@ def would_take_back(version: ConfigVersion) -> list[str]:
         raise CannotUndo(
             "What it changed was changed again since. Undo the later change first, or set it anew."
         )
+    if before and not after:
+        _check_hands(user, version, managed)
     return [_said(name, after, before)]
 
 
+def _check_hands(user: User, version: ConfigVersion, managed: Collection[Practice]) -> None:
+    """Raises CannotUndo: since this version took the account out, another practice could set its password."""
+    name = user.get_username()
+    if belongs_elsewhere(user, managed):
+        raise CannotUndo(
+            f"{name} belongs to another practice too: whoever runs this service gives them a role here "
+            "(labbridge user grant)."
+        )
+    later = ConfigVersion.objects.filter(area=Area.PEOPLE, made_at__gte=version.made_at)
+    if any(_name(one) == name for one in later.exclude(practice__in=managed)):
+        raise CannotUndo(
+            f"{name} belonged to another practice meanwhile, which could set their password. Invite them again: "
+            "that makes a new one."
+        )
+
+
 @transaction.atomic
-def take_back(version: ConfigVersion, *, actor: Actor, why: str = "") -> ConfigVersion:
+def take_back(
+    version: ConfigVersion, *, managed: Collection[Practice], actor: Actor, why: str = ""
+) -> ConfigVersion:
     """Undo a change of roles: a change like any other.
 
     Raises:
-        CannotUndo: it was changed again since.
+        CannotUndo: it was changed again since, or another practice could have the account.
         PersonProblem: the practice would be left without an owner.
 
     """
+    locked(_name(version))  # before the practice, as whoever invites does
     practice = _lock(version.practice)
-    would_take_back(version)
+    would_take_back(version, managed)
     user, before = person(_name(version)), _held(version.before)
     if before:
         grant(

@@ -125,7 +125,13 @@ def grant(
         member = people.grant(people.person(name), the_practice(practice), chosen, rupa_email)
         if dry_run:
             transaction.set_rollback(True)
+        others = [one.practice.slug for one in member.user.memberships.exclude(pk=member.pk)]
     print(f"{name} {'would be' if dry_run else 'is'} {member}.")
+    if others:
+        print(
+            f"The account is of {', '.join(others)} too, whose owner may have set its password: make sure that it is "
+            f"theirs, or run `labbridge user reset {name} --second-factor`."
+        )
 
 
 @user_app.command("revoke")

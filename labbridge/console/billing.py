@@ -66,10 +66,8 @@ def billing(request: HttpRequest) -> HttpResponse:
     number = min(int(asked), LAST_PAGE) if asked.isdecimal() and len(asked) < 6 and int(asked) else 1
     found = list(_found(practices, tab)[(number - 1) * PER_PAGE : number * PER_PAGE + 1])
     lines = _lines(found[:PER_PAGE])
-    record(
-        "money.list", actor=person(request), practice=practices[0] if len(practices) == 1 else None,
-        count=len(lines), why="payment",
-    )  # fmt: skip
+    for practice, shown in scope.by_practice(lines, lambda line: line.order.practice).items():
+        record("money.list", actor=person(request), practice=practice, count=len(shown), why="payment")
     setters = access_of(request).practices("money.set")
     context = {
         "lines": lines, "tab": tab, "tabs": TABS.items(), "number": number, "more": len(found) > PER_PAGE,

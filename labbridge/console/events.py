@@ -25,7 +25,6 @@ from labbridge.handlers.preview import Preview, preview
 from labbridge.inbox.models import Event, EventState
 from labbridge.mirror.models import Order
 from labbridge.mirror.pseudonyms import Side, sides_of
-from labbridge.practices.models import Practice
 from labbridge.trust.audit import person, record
 
 PER_PAGE = 50
@@ -239,7 +238,7 @@ def _replay(request: HttpRequest, again: Again) -> HttpResponse:
     if not again.events:
         messages.warning(request, "Nothing to replay: it was mended or replayed meanwhile.")
         return back
-    for practice, events in _by_practice(again.events).items():
+    for practice, events in scope.by_practice(again.events, lambda one: one.practice).items():
         subject = f"event:{events[0].pk}" if len(events) == 1 else ""
         record("event.replay", actor=actor, practice=practice, subject=subject, count=len(events))
         for event in events:
@@ -250,14 +249,6 @@ def _replay(request: HttpRequest, again: Again) -> HttpResponse:
         request, f"{len(again.events)} event{'s' if len(again.events) != 1 else ''} replayed.{more}"
     )
     return back
-
-
-def _by_practice(events: list[Event]) -> dict[Practice | None, list[Event]]:
-    """Each practice's own audit tells of its own."""
-    groups: dict[Practice | None, list[Event]] = {}
-    for event in events:
-        groups.setdefault(event.practice, []).append(event)
-    return groups
 
 
 def _place(request: HttpRequest) -> str:

@@ -9,7 +9,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import Count, QuerySet
 from django.http import HttpRequest, HttpResponseBase, StreamingHttpResponse
 from django.utils import timezone
 from django.views.decorators.http import require_GET
@@ -43,10 +43,12 @@ def pipeline_export(
     with_patients = set(practices) <= set(access.practices("patients.see"))
     with_money = set(practices) <= set(access.practices("money.see"))
     found = Filters(request.GET, practices, request.user.get_username()).orders(timezone.now())
-    record(
-        "data.export", actor=person(request), practice=practices[0] if len(practices) == 1 else None,
-        count=found.count(), why="a CSV file of the pipeline", patients=int(with_patients), prices=int(with_money),
-    )  # fmt: skip
+    counts = dict(found.order_by().values_list("practice_id").annotate(Count("pk")))
+    for practice in practices:
+        record(
+            "data.export", actor=person(request), practice=practice, count=counts.get(practice.pk, 0),
+            why="a CSV file of the pipeline", patients=int(with_patients), prices=int(with_money),
+        )  # fmt: skip
     answer: HttpResponseBase = StreamingHttpResponse(
         _lines(found, practices, with_patients=with_patients, with_money=with_money),
         content_type="text/csv; charset=utf-8",

@@ -59,10 +59,11 @@ def result_list(request: HttpRequest) -> HttpResponse:
     rows = list(first_of(_with_all(found), practices, PER_PAGE + 1))
     people = {one.pk: reviewers(one) for one in practices} if rows and not reviewed else {}
     lines = _lines(rows[:PER_PAGE], people)
-    record(
-        "result.list", actor=person(request), practice=practices[0] if len(practices) == 1 else None,
-        patient=[side for line in lines for side in line.who.sides], count=len(lines), why="treatment",
-    )  # fmt: skip
+    for practice, shown in scope.by_practice(lines, lambda line: line.practice).items():
+        record(
+            "result.list", actor=person(request), practice=practice,
+            patient=[side for line in shown for side in line.who.sides], count=len(shown), why="treatment",
+        )  # fmt: skip
     context = {
         "lines": lines,
         "reviewed": reviewed,

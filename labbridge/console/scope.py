@@ -6,7 +6,7 @@ a link shows somebody else the same page. A practice that is not theirs is a 404
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 from uuid import UUID
@@ -21,6 +21,8 @@ from labbridge.practices.models import Practice
 
 _CHOSEN = "_labbridge_chosen"
 M = TypeVar("M", bound=Model)
+Row = TypeVar("Row")
+Place = TypeVar("Place", bound=Practice | None)
 
 
 def practices(request: HttpRequest, permission: str) -> list[Practice]:
@@ -92,6 +94,19 @@ def _of_each(rows: QuerySet[M], count: int) -> QuerySet[M, dict[str, Any]]:
 
 def _plain(practices: Sequence[Practice]) -> QuerySet[Practice]:
     return Practice.objects.filter(pk__in=[one.pk for one in practices]).order_by()
+
+
+def by_practice(
+    rows: Iterable[Row], where: Callable[[Row], Place], asked: Iterable[Place] = ()
+) -> dict[Place, list[Row]]:
+    """The rows of each practice, for an entry in the audit of each; one that was `asked` may have none.
+
+    A practice sees in its audit what names it: an entry for several at once would be in none of theirs.
+    """
+    groups: dict[Place, list[Row]] = {practice: [] for practice in asked}
+    for row in rows:
+        groups.setdefault(where(row), []).append(row)
+    return groups
 
 
 @dataclass(frozen=True)

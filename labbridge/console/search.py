@@ -47,10 +47,12 @@ def pipeline_search(request: HttpRequest) -> HttpResponse:
     if order is not None:  # a key, which names nobody
         return redirect("order-page", order_id=order.pk)
     found = find(words, practices) if words else []
-    record(
-        "patient.search", actor=person(request), practice=practices[0] if len(practices) == 1 else None,
-        patient=[side for one in found for side in one.sides], count=len(found), why="care",
-    )  # fmt: skip
+    of_each = scope.by_practice(found, lambda one: _practice(one, practices), practices)
+    for practice, theirs in of_each.items():
+        record(
+            "patient.search", actor=person(request), practice=practice,
+            patient=[side for one in theirs for side in one.sides], count=len(theirs), why="care",
+        )  # fmt: skip
     context = {
         **_around(request, practices),
         "asked": True,

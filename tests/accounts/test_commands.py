@@ -73,6 +73,9 @@ def test_grant_revoke_and_list(willow: Practice, birch: Practice) -> None:
     assert granted.stdout == "ada is biller of birch.\n"
     assert "ada: biller of birch (directory only)" in user("list").stdout
     assert json.loads(user("list", "--json").stdout)[0]["practices"][0]["rupa_email"] == "ada@rupa.example"
+    second = user("grant", "ada", "--role", "biller", "-p", "willow").stdout
+    assert "The account is of birch too" in second
+    assert "`labbridge user reset ada --second-factor`" in second
     assert user("revoke", "ada", "-p", "birch").exit_code == 0
     assert user("revoke", "ada", "-p", "birch").exit_code == 2
 

@@ -17,11 +17,12 @@ from django.test.utils import CaptureQueriesContext
 
 from labbridge.accounts.models import Membership
 from labbridge.accounts.roles import Role
-from labbridge.mirror.models import Chart
+from labbridge.mirror.models import Chart, Patient
 from labbridge.practices.models import Practice
 from labbridge.trust.audit import Actor, pseudonym, record
 from labbridge.trust.models import AuditEntry
 from labbridge.trust.sealing import seal
+from tests.console.things import make_order, make_patient, make_practice, make_result, value
 from tests.people import member, sign_in
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -172,3 +173,46 @@ def test_pages_and_a_constant_number_of_queries(auditor: Client, willow: Practic
     assert rows(shown) == 50
     (older,) = re.findall(r'rel="next" href="([^"]+)"', shown)
     assert rows(text(auditor.get("/audit" + older.replace("&amp;", "&")))) == 11
+
+
+# -- looks across several practices --------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def places(client: Client) -> list[Practice]:
+    """Three practices of one owner, who is signed in: with two patients, with one, with none."""
+    places = [make_practice(slug) for slug in ("willow", "birch", "cedar")]
+    user = member(places[0])
+    for other in places[1:]:
+        Membership.objects.create(user=user, practice=other, role=Role.OWNER)
+    sign_in(client, user)
+    for place, number in ((places[0], 1), (places[0], 2), (places[1], 3)):
+        order = make_order(place, number, make_patient(place, number), phase="complete")
+        make_result(order, value(flag="H"))
+    return places
+
+
+@pytest.mark.parametrize(
+    ("action", "address", "words", "counts"),
+    [
+        ("result.list", "/results", "", {"willow": 2, "birch": 1}),
+        ("money.list", "/billing?show=all", "", {"willow": 2, "birch": 1}),
+        ("patient.search", "/pipeline/search", "sampleperson", {"willow": 2, "birch": 1, "cedar": 0}),
+        ("data.export", "/pipeline/orders.csv", "", {"willow": 2, "birch": 1, "cedar": 0}),
+    ],
+)  # fmt: skip
+def test_a_look_across_several_practices_is_in_the_audit_of_each(
+    client: Client, places: list[Practice], action: str, address: str, words: str, counts: dict[str, int]
+) -> None:
+    text(client.post(address, {"words": words}) if words else client.get(address))
+    entries = AuditEntry.objects.filter(action=action)
+    assert {one.practice: one.count for one in entries} == counts
+    assert len(entries) == len(counts)
+    if action in {"result.list", "patient.search"}:
+        for entry in entries:
+            sides = [*Chart.objects.filter(practice__slug=entry.practice),
+                     *Patient.objects.filter(practice__slug=entry.practice)]  # fmt: skip
+            assert sorted(entry.patients) == sorted(map(pseudonym, sides))
+    birch = Client()
+    sign_in(birch, member(places[1], Role.AUDITOR))
+    assert rows(text(birch.get(f"/audit?action={action}"))) == 1

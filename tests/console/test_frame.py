@@ -112,6 +112,17 @@ def test_news_that_a_page_asks_for_itself_keep_no_session_alive(
         assert (client.session[SEEN] > before) == touched
 
 
+def test_whatever_asks_for_news_by_itself_says_so() -> None:
+    """In a part that htmx asks for again, and in a script with a clock that fetches."""
+    for path in TEMPLATES.rglob("templates/**/*.html"):
+        for part in re.findall(r'<[^<]*hx-trigger="every[^<]*>', path.read_text()):
+            assert '"X-Labbridge-Quiet": "1"' in part, path
+    page = Path(str(finders.find("console/order_request.js"))).read_text()
+    (asked,) = re.findall(r"fetch\(.*?\)", page)
+    assert "headers: quiet" in asked
+    assert 'quiet = { "X-Labbridge-Quiet": "1" }' in page
+
+
 def test_htmx_of_a_stranger_reloads_the_page(client: Client, willow: Practice) -> None:
     answer = client.get("/", headers={"HX-Request": "true"})
     assert answer.status_code == 401

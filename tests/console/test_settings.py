@@ -6,8 +6,10 @@ import re
 from typing import Any
 
 import pytest
+from allauth.mfa.models import Authenticator
 from django.test import Client
 
+from labbridge.accounts import people
 from labbridge.accounts.models import Membership
 from labbridge.accounts.roles import Role
 from labbridge.alerts import channels
@@ -21,7 +23,7 @@ from labbridge.practices.models import Connection, Practice
 from labbridge.practices.versions import By, latest
 from labbridge.trust.audit import Actor
 from labbridge.trust.models import AuditEntry, LegalHold
-from tests.people import member, sign_in
+from tests.people import PASSWORD, member, sign_in, somebody
 from tests.world import PRACTICE_TOML
 
 pytestmark = pytest.mark.django_db
@@ -345,6 +347,64 @@ def test_somebody_is_invited_with_a_password_shown_once(owner: Client, willow: P
     assert version.sentences == ["bea@willow.example is biller; before, they did not belong to the practice."]
     owner.post(f"/settings/history/{version.pk}/undo", {"why": "wrong person"})
     assert not Membership.objects.filter(user__username="bea@willow.example").exists()
+
+
+def test_nobody_is_invited_out_of_another_owners_practice(owner: Client, willow: Practice) -> None:
+    birch = Practice.objects.create(slug="birch", name="Birch")
+    ada = member(birch, Role.BILLER, "ada@birch.example")
+    given = {"name": "Ada@birch.example", "role": "owner"}
+    assert "labbridge user grant" in text(owner.post("/settings/people/invite", given))
+    assert not willow.memberships.filter(user=ada).exists()
+    # Who manages both may have her own staff at both; they sign in as before.
+    Membership.objects.create(
+        user=people.person("owner@willow.example"), practice=birch, role=Role.ADMINISTRATOR
+    )
+    address = "/settings/people/invite?practice=willow"
+    assert "labbridge user grant" in text(owner.post(address, given))
+    Membership.objects.filter(practice=birch, role=Role.ADMINISTRATOR).update(role=Role.OWNER)
+    assert "leave the directory unticked" in text(owner.post(address, {**given, "directory": "on"}))
+    assert not willow.memberships.filter(user=ada).exists()
+    assert "sign in as before" in text(owner.post(address, given))
+    assert willow.memberships.get(user=ada).role == Role.OWNER
+    ada.refresh_from_db()
+    assert ada.check_password(PASSWORD)
+
+
+@pytest.mark.parametrize("directory", [False, True])
+def test_an_account_of_no_practice_begins_anew(owner: Client, willow: Practice, directory: bool) -> None:
+    """Another practice may have made it, with a password and a second step that it knows."""
+    ada = somebody("ada@willow.example")
+    Authenticator.objects.create(user=ada, type=Authenticator.Type.TOTP, data={"secret": "invented"})
+    given = {"name": "ada@willow.example", "role": "biller", **({"directory": "on"} if directory else {})}
+    password = re.search(r'class="once"><code>([^<]+)', text(owner.post("/settings/people/invite", given)))
+    ada.refresh_from_db()
+    assert not ada.check_password(PASSWORD)
+    assert not Authenticator.objects.filter(user=ada).exists()
+    assert ada.has_usable_password() != directory
+    assert bool(password) != directory
+    assert password is None or ada.check_password(password.group(1))
+    assert willow.memberships.get(user=ada).role == Role.BILLER
+
+
+def test_a_removal_is_not_undone_once_another_practice_could_have_the_account(
+    owner: Client, willow: Practice
+) -> None:
+    birch = Practice.objects.create(slug="birch", name="Birch")
+    ada = member(willow, Role.BILLER, "ada@willow.example")
+    remove = {"do": "remove"}
+    owner.post(f"/settings/people/{ada.memberships.get().pk}", remove)
+    owner.post(f"/settings/history/{willow.versions.all()[0].pk}/undo", {"why": "a mistake"})
+    assert willow.memberships.get(user=ada).role == Role.BILLER
+    owner.post(f"/settings/people/{ada.memberships.get().pk}", remove)
+    address = f"/settings/history/{willow.versions.all()[0].pk}"
+    people.grant(ada, birch, Role.BILLER)
+    people.grant(somebody("bo@birch.example"), birch, Role.OWNER)
+    for sentence in ("belongs to another practice too", "belonged to another practice meanwhile"):
+        assert sentence in text(owner.get(address))
+        assert sentence in text(owner.post(f"{address}/undo", {"why": "x"}, follow=True))
+        assert not willow.memberships.filter(user=ada).exists()
+        if ada.memberships.exists():
+            people.revoke(ada, birch)
 
 
 def test_a_role_is_changed_and_undone(owner: Client, willow: Practice) -> None:

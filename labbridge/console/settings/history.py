@@ -67,7 +67,7 @@ def _why_not(request: HttpRequest, version: ConfigVersion) -> str:
     """Why this person cannot undo it; "" when they can."""
     try:
         _may(request, version)
-        _look(version)
+        _look(request, version)
     except PermissionDenied:
         return "Only the owner can undo this."
     except CannotUndo as problem:
@@ -87,10 +87,10 @@ def _may(request: HttpRequest, version: ConfigVersion) -> None:
         raise PermissionDenied
 
 
-def _look(version: ConfigVersion) -> list[str]:
+def _look(request: HttpRequest, version: ConfigVersion) -> list[str]:
     """What undoing it would change, in words. Raises CannotUndo."""
     if version.area == Area.PEOPLE:
-        return people.would_take_back(version)
+        return people.would_take_back(version, access_of(request).practices("people.manage"))
     undo = undo_of(version)
     try:
         return take_back(version, undo, By(Actor("nobody")), dry_run=True).sentences
@@ -107,7 +107,7 @@ def undo_page(request: HttpRequest, version_id: uuid.UUID) -> HttpResponse:
     back = address(request, version.practice, "settings-version", version.pk)
     try:
         _may(request, version)
-        told = _look(version)
+        told = _look(request, version)
         if request.method == "POST":
             done = _take_back(request, version)
             messages.success(request, f"Undone, as version {done.number}. {' '.join(done.sentences)}")
@@ -132,7 +132,8 @@ def _mapping(version: ConfigVersion) -> dict[str, str]:
 def _take_back(request: HttpRequest, version: ConfigVersion) -> ConfigVersion:
     why, actor = request.POST.get("why", "").strip(), person(request)
     if version.area == Area.PEOPLE:
-        return people.take_back(version, actor=actor, why=why)
+        managed = access_of(request).practices("people.manage")
+        return people.take_back(version, managed=managed, actor=actor, why=why)
     base = request.POST.get("base", "")
     by = By(actor, why=why, base=int(base) if base.isdecimal() and len(base) < 10 else None)
     with transaction.atomic():

@@ -22,7 +22,7 @@ from labbridge.console import scope
 from labbridge.console.forms import InviteForm, PersonForm
 from labbridge.console.settings.place import address, at_one_practice, show
 from labbridge.practices.models import Practice
-from labbridge.trust.audit import Actor, person
+from labbridge.trust.audit import person
 
 #: What each role is for, in the words of design.md 8.
 ROLES = {
@@ -68,12 +68,12 @@ def _proofs(user: User, kinds: set[str]) -> str:
 @at_one_practice("people.manage")
 @step_up
 def invite_page(request: HttpRequest, practice: Practice) -> HttpResponse:
-    """A new account with a role; or a role for somebody who has an account already."""
+    """A new account with a role; or a role for somebody of another practice of the same owner."""
     form = InviteForm(CHOICES, request.POST or None)
     if form.is_valid():
         given = form.cleaned_data
         try:
-            password = _invite(practice, given, person(request))
+            password = _invite(request, practice, given)
         except PersonProblem as refused:
             form.refuse(refused, "name")
         else:
@@ -83,17 +83,32 @@ def invite_page(request: HttpRequest, practice: Practice) -> HttpResponse:
     return show(request, practice, "console/settings_invite.html", "settings-people", context)
 
 
-def _invite(practice: Practice, given: dict[str, Any], actor: Actor) -> str:  # any: what a form makes of it
+def _invite(
+    request: HttpRequest, practice: Practice, given: dict[str, Any]
+) -> str:  # any: what a form makes of it
     """The password of a new account, to be shown once. Raises PersonProblem."""
-    role = people.role_of(given["role"])
+    role, actor, directory = people.role_of(given["role"]), person(request), given["directory"]
     with transaction.atomic():
-        user, password = User.objects.filter(username__iexact=given["name"]).first(), ""
+        user, password = people.locked(given["name"]), ""
         if user is None:
-            added = people.add(given["name"], None, generate=not given["directory"], actor=actor)
+            added = people.add(given["name"], None, generate=not directory, actor=actor)
             user, password = added.user, added.password
         elif Membership.objects.filter(user=user, practice=practice).exists():
             raise PersonProblem(
                 f"{user.get_username()} belongs to this practice already: change their role there."
+            )
+        elif people.belongs_elsewhere(user, access_of(request).practices("people.manage")):
+            raise PersonProblem(
+                f"{user.get_username()} belongs to another practice too: whoever runs this service gives them a role "
+                "here (labbridge user grant)."
+            )
+        elif not user.memberships.exists():
+            # Whoever had the account before must not have this role with it: it begins anew.
+            password = people.reset(user, None, generate=not directory, second_factor=True, actor=actor)
+        elif directory and user.has_usable_password():
+            raise PersonProblem(
+                f"{user.get_username()} signs in with a password at another practice of yours: leave the directory "
+                "unticked."
             )
         people.grant(user, practice, role, given["rupa_email"], actor=actor, why=given["why"])
     return password
@@ -164,8 +179,7 @@ def _why_no_reset(request: HttpRequest, member: Membership) -> str:
     """An owner helps people of their own practices only: elsewhere a new password would open more than is theirs."""
     if member.user_id == request.user.pk:
         return "Change your own password and second step under your name at the top."
-    mine = {one.pk for one in access_of(request).practices("people.manage")}
-    if set(member.user.memberships.values_list("practice_id", flat=True)) - mine:
+    if people.belongs_elsewhere(member.user, access_of(request).practices("people.manage")):
         return "They belong to another practice too: whoever runs this service resets them (labbridge user reset)."
     if not member.user.has_usable_password():
         return "They sign in through the practice's Caspio directory: their password is reset there."

@@ -4,7 +4,8 @@
   var shown = document.querySelector("[data-state]");
   if (!shown) { return; }
   setInterval(function () {
-    fetch(location.href, { credentials: "same-origin" }).then(function (answer) {
+    var quiet = { "X-Labbridge-Quiet": "1" }; /* no activity of a person: the session may idle */
+    fetch(location.href, { credentials: "same-origin", headers: quiet }).then(function (answer) {
       return answer.ok ? answer.text() : "";
     }).then(function (text) {
       var now = text && new DOMParser().parseFromString(text, "text/html").querySelector("[data-state]");
