@@ -16,8 +16,9 @@ from django.test import Client
 from django.utils import timezone
 
 from labbridge.accounts.roles import Role
+from labbridge.billing.payment import PAYMENTS
 from labbridge.console.export import safe
-from labbridge.console.filters import PAYMENTS, Filters
+from labbridge.console.filters import Filters
 from labbridge.console.models import SavedView
 from labbridge.console.search import FOUND
 from labbridge.handlers.schedule import index_names
