@@ -280,6 +280,19 @@ class TestExport:
             (1, {"patients": 1, "prices": 1}), (1, {"patients": 0, "prices": 0}),
         ]  # fmt: skip
 
+    def test_training_is_marked_and_costs_nothing(self, client: Client, willow: Practice) -> None:
+        willow.config["rupa"]["price_unit"] = "dollars"
+        willow.save()
+        make_order(willow, 1)
+        make_order(willow, 2, is_demo=True)
+        sign_in(client, member(willow, Role.ADMINISTRATOR))
+        rows = self.rows(client.get("/pipeline/orders.csv"))
+        found = {one["Order"]: (one["Training"], one["Price"]) for one in rows}
+        assert found["ord_willow_2"] == ("yes", "")
+        assert found["ord_willow_1"][0] == ""
+        assert float(found["ord_willow_1"][1]) == 199
+        assert list(rows[0])[-1] == "Training"
+
     def test_it_asks_for_a_fresh_proof(self, client: Client, willow: Practice) -> None:
         sign_in(client, member(willow, Role.OWNER))
         session = client.session
