@@ -27,6 +27,8 @@ COMPARED = 20_000  #: orders that are compared with their facts in one go
 STARTED = {Phase.IN_PROGRESS, Phase.PARTIAL_RESULTS, Phase.COMPLETE}
 #: Phases in which a test without a result is still awaited.
 AWAITED = {Phase.IN_PROGRESS, Phase.PARTIAL_RESULTS, Phase.AWAITING_PAYMENT}
+#: No result is awaited any more, whether or not Rupa dates the end.
+ENDED = {Phase.CANCELED, Phase.COMPLETE}
 
 #: All that a fact is made of.
 READ = ("phase", "status", "payer", "revision", "is_demo", "submitted_at", "paid_at", "canceled_at", "completed_at",
@@ -242,7 +244,7 @@ def facts_of(
         at_lab[one.lab].append(one)
     for together in at_lab.values():
         together[0].leads = True
-        together[0].lab_ended = any(one.ended_on is not None for one in together)
+        together[0].lab_ended = phase is Phase.CANCELED and any(one.ended_on for one in together)
     known = at_lab.keys() - {""}
     fact.labs, fact.lab = len(at_lab), SEVERAL if len(known) > 1 else next(iter(known), "")
     return fact, made
@@ -262,13 +264,14 @@ def _results_of(fact: OrderFact, found: Sequence[Found], practice: Practice) -> 
 
 def _test_fact(fact: OrderFact, order: Order, test: Ordered, zone: ZoneInfo) -> TestFact:
     started = order.paid_at or (order.submitted_at if order.phase in STARTED else None)
-    canceled = order.phase == Phase.CANCELED and test.first is None
+    ended = order.canceled_at if order.phase == Phase.CANCELED else order.completed_at
+    without = order.phase in ENDED and test.first is None
     started_on = day(started, zone)
     return TestFact(
         ordered_test_id=test.id, order_id=fact.order_id, practice_id=fact.practice_id,
         lab_test_key=test.lab_test_key, counted_on=fact.counted_on, counts=fact.counts,
         started_on=started_on, resulted_on=day(test.first, zone),
-        ended_on=day(order.canceled_at or started, zone) if canceled else None,
+        ended_on=day(ended or started, zone) if without else None,
         open=fact.counts and started_on is not None and test.first is None and order.phase in AWAITED,
         patient_id=None if fact.erased else order.patient_id, lab=test.lab,
     )  # fmt: skip

@@ -147,14 +147,14 @@ class TestFact(models.Model):
     counts = models.BooleanField()
     started_on = models.DateField(null=True)  # paid, else submitted: when the lab's clock starts
     resulted_on = models.DateField(null=True)  # of the first version
-    ended_on = models.DateField(null=True)  # canceled without a result: the wait was cut short
+    ended_on = models.DateField(null=True)  # canceled or complete without a result: the wait was cut short
     open = models.BooleanField(default=False)  # counted, begun, and its result awaited today
     patient_id = models.UUIDField(null=True)  # ours; None: not known, or erased
     lab = models.CharField(
         max_length=KEY, default=""
     )  # Rupa's id, by the catalogue of then (facts.py: `_MOVED`)
     #: The first of its order at that lab, so that orders are counted by lab without being grouped; and, on that one,
-    #: whether any test of them ended without a result.
+    #: whether any test of them was canceled without a result.
     leads = models.BooleanField(default=False)
     lab_ended = models.BooleanField(default=False)
     #: Days until the result, below 0 where a clock ran backwards; none where it is not counted, not begun, or open.

@@ -5,9 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
+from django.db.models import Q
+
 from labbridge.mirror.models import Order, Phase
-from labbridge.mirror.phases import payment_of, who_pays
+from labbridge.mirror.phases import PRACTITIONER_WORDS, payment_of, who_pays
 from labbridge.practices.models import Practice
+
+REFUNDED = Q(status__icontains="refund")
+PRACTITIONER = Q()
+for _word in PRACTITIONER_WORDS:
+    PRACTITIONER |= Q(payer__icontains=_word)
+_LIVING = ~REFUNDED & ~Q(phase=Phase.CANCELED)
+
+#: Payment_Status as a condition: what `mirror.phases.payment_of` says, for those that a person asks for.
+PAYMENTS: dict[str, Q] = {
+    "awaiting_patient": Q(phase=Phase.AWAITING_PAYMENT, paid_at=None) & _LIVING & ~PRACTITIONER,
+    "paid": Q(paid_at__isnull=False) & _LIVING,
+    "practitioner_pays": Q(paid_at=None) & _LIVING & PRACTITIONER,
+    "refunded": REFUNDED,
+}
 
 
 def payment(order: Order) -> str:

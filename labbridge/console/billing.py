@@ -17,11 +17,10 @@ from django.views.decorators.http import require_GET, require_POST
 from labbridge.accounts.access import access_of, require
 from labbridge.billing.details import Details, details, entered, tests_of
 from labbridge.billing.models import Evidence, Source, Superbill
-from labbridge.billing.payment import payer, payment, proof
+from labbridge.billing.payment import PAYMENTS, payer, payment, proof
 from labbridge.billing.states import TRACKS, CannotSay, Said, attention, current
 from labbridge.billing.superbill import Incomplete
 from labbridge.console import scope
-from labbridge.console.filters import PAYMENTS
 from labbridge.console.results import PDF_POLICY
 from labbridge.console.whose import whose
 from labbridge.filing.rows import money

@@ -37,7 +37,10 @@ FORMULA = "=+-@\t\r"  #: with what a spreadsheet takes a cell for a formula
 def pipeline_export(
     request: HttpRequest,
 ) -> Any:  # any: a streamed answer is no HttpResponse to the type checker
-    """Ids, states and days; the key of the patient's chart and the price only where the role may see them."""
+    """Ids, states and days; the key of the patient's chart and the price only where the role may see them.
+
+    Training orders are marked in the last column and have no price.
+    """
     practices = scope.practices(request, "orders.export")
     access = access_of(request)
     with_patients = set(practices) <= set(access.practices("patients.see"))
@@ -63,15 +66,16 @@ def _lines(
     known = {one.pk: one for one in practices}
     units = {one.pk: config_of(one).rupa.price_unit if with_money else "unknown" for one in practices}
     more = (("Chart",) if with_patients else ()) + (("Price",) if with_money else ())
-    yield csv_line((*COLUMNS, *more))
+    yield csv_line((*COLUMNS, *more, "Training"))
     rows = found.select_related("patient__link__chart") if with_patients else found
     for order in rows.defer("notes_to_patient", "clock").order_by("-id").iterator(chunk_size=AT_ONCE):
         cells = _cells(order, known[order.practice_id])
         if with_patients:
             cells.append(_key(order))
         if with_money:
-            cells.append(money(order.total_price, units[order.practice_id]))
-        yield csv_line(cells)
+            # Nobody pays for training: summed up, the column has real money only (design.md 6.6.6).
+            cells.append(None if order.is_demo else money(order.total_price, units[order.practice_id]))
+        yield csv_line([*cells, "yes" if order.is_demo else ""])
 
 
 def _cells(order: Order, practice: Practice) -> list[Any]:  # any: cells

@@ -7,8 +7,10 @@ names, never data.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import date
+from zoneinfo import ZoneInfo
 
-from django.db.models import Count, Sum
+from django.db.models import Count, FilteredRelation, Q
 from django.utils import timezone
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily
@@ -66,20 +68,36 @@ def _events() -> GaugeMetricFamily:
 
 
 def _calls() -> GaugeMetricFamily:
-    family = GaugeMetricFamily(
-        "labbridge_calls_today", "Calls to peers today (UTC)", labels=["peer", "purpose"]
-    )
+    """The meter counts by the practice's own day, so today is another one for each account."""
+    family = GaugeMetricFamily("labbridge_calls_today", "Calls to peers today", labels=["peer", "purpose"])
+    own, shared = _todays()
     totals: dict[tuple[str, str], int] = {}
-    for account, purpose, calls in (
-        CallCount.objects.filter(day=timezone.now().date())
-        .values_list("account", "purpose")
-        .annotate(Sum("calls"))
+    for account, purpose, day, calls in CallCount.objects.filter(day__in={shared, *own.values()}).values_list(
+        "account", "purpose", "day", "calls"
     ):
-        key = account.split(":", 1)[0], purpose
-        totals[key] = totals.get(key, 0) + calls
+        if day == own.get(account, shared):
+            key = account.split(":", 1)[0], purpose
+            totals[key] = totals.get(key, 0) + calls
     for (peer, purpose), calls in sorted(totals.items()):
         family.add_metric([peer, purpose], calls)
     return family
+
+
+def _todays() -> tuple[dict[str, date], date]:
+    """Today by each Caspio account, as Health has it; and for accounts of all practices, such as Rupa's.
+
+    Each practice counts on those under its own day: the earliest is the one in which all of them have counted.
+    """
+    now = timezone.now()
+    caspio = FilteredRelation("connections", condition=Q(connections__peer="caspio"))
+    practices = Practice.objects.annotate(caspio=caspio).order_by("slug")
+    own: dict[str, date] = {}
+    days = []
+    for zone, account in practices.values_list("time_zone", "caspio__account"):
+        days.append(now.astimezone(ZoneInfo(zone)).date())
+        if account:
+            own.setdefault(f"caspio:{account}", days[-1])
+    return own, min(days, default=now.date())
 
 
 def _alerts() -> Iterator[GaugeMetricFamily]:

@@ -17,26 +17,13 @@ from django.db.models.expressions import RawSQL
 from django.http import QueryDict
 
 from labbridge.analytics.behind import FIGURES, SEVERAL, UNKNOWN, Asked, condition
+from labbridge.billing.payment import PAYMENTS
 from labbridge.console.needs import STUCK
 from labbridge.mirror.late import overdue
 from labbridge.mirror.models import LabCompany, LabTest, Order, OrderedTest, Phase
-from labbridge.mirror.phases import PRACTITIONER_WORDS
 from labbridge.practices.apply import config_of
 from labbridge.practices.models import Practice, Practitioner
 
-REFUNDED = Q(status__icontains="refund")
-PRACTITIONER = Q()
-for _word in PRACTITIONER_WORDS:
-    PRACTITIONER |= Q(payer__icontains=_word)
-_LIVING = ~REFUNDED & ~Q(phase=Phase.CANCELED)
-
-#: Payment_Status as a condition: what `mirror.phases.payment_of` says, for those that a person asks for.
-PAYMENTS: dict[str, Q] = {
-    "awaiting_patient": Q(phase=Phase.AWAITING_PAYMENT, paid_at=None) & _LIVING & ~PRACTITIONER,
-    "paid": Q(paid_at__isnull=False) & _LIVING,
-    "practitioner_pays": Q(paid_at=None) & _LIVING & PRACTITIONER,
-    "refunded": REFUNDED,
-}
 WORDS = {"awaiting_patient": "Awaiting the patient", "paid": "Paid", "practitioner_pays": "The practice pays",
          "refunded": "Refunded"}  # fmt: skip
 SOURCES = {"caspio": "Caspio", "rupa": "Rupa", "ehr": "Another EHR"}

@@ -6,7 +6,8 @@ orders and sentences without names.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -17,13 +18,16 @@ from django.db.models.functions import Substr
 from django.urls import reverse
 from django.utils import timezone
 
+from labbridge.billing.payment import PAYMENTS
 from labbridge.console.failures import failure_key
 from labbridge.console.scope import Viewer, first_and_count
 from labbridge.inbox.models import Event, EventState
 from labbridge.mirror.late import overdue as is_late
-from labbridge.mirror.models import CaseKind, CaseState, LabTest, Order, OrderedTest, Phase, ReviewCase
+from labbridge.mirror.models import CaseKind, CaseState, LabTest, Order, OrderedTest, ReviewCase
 from labbridge.mirror.reviews import to_review
 from labbridge.ordering.models import OrderRequest, RequestState
+from labbridge.practices.apply import part_of
+from labbridge.practices.config import AlertsPart
 from labbridge.practices.models import Connection, ConnectionState, Practice
 
 OPEN_ORDER = "Open the order"
@@ -31,7 +35,6 @@ WHY_LATE = "See why"
 UNREVIEWED = "Results that nobody has reviewed"
 SHOWN = 5  #: of each kind; the rest is counted
 COUNTED = 1000  #: beyond that the exact number tells nobody anything
-UNPAID_AFTER = timedelta(days=3)  #: how long a patient may take before somebody reminds them
 
 
 @dataclass(frozen=True)
@@ -284,12 +287,13 @@ def overdue(viewer: Viewer) -> Group:
 
 
 def unpaid(viewer: Viewer) -> Group:
+    """As Billing and the alert have it: what the patient is asked to pay, after each practice's own patience."""
     waiting = (
         Order.objects.filter(
+            PAYMENTS["awaiting_patient"],
+            _asked_long_ago(viewer.practices),
             practice__in=viewer.practices,
-            phase=Phase.AWAITING_PAYMENT,
             is_demo=False,
-            submitted_at__lt=timezone.now() - UNPAID_AFTER,
         )
         .only("practice", "external_id", "submitted_at")
         .order_by("submitted_at")
@@ -302,6 +306,18 @@ def unpaid(viewer: Viewer) -> Group:
             OPEN_ORDER, reverse("order-page", args=[order.pk]),
         ),
     )  # fmt: skip
+
+
+def _asked_long_ago(practices: Sequence[Practice]) -> Q:
+    """Submitted more than `unpaid_days` ago. The shortest of them bounds all: that is what the index can look up."""
+    now = timezone.now()
+    patience: dict[timedelta, list[Practice]] = defaultdict(list)
+    for one in practices:
+        patience[timedelta(days=part_of(one, AlertsPart, "alerts").unpaid_days)].append(one)
+    asked = Q()
+    for span, theirs in patience.items():
+        asked |= Q(practice__in=theirs, submitted_at__lt=now - span)
+    return Q(submitted_at__lt=now - min(patience, default=timedelta())) & asked
 
 
 def connections(viewer: Viewer) -> Group:

@@ -181,7 +181,7 @@ def _test(order: Order, test: OrderedTest, known: LabTest | None, today: date) -
     for one in results:
         test.order = order  # opened by the order's own key: no query for each
         one.ordered_test = test
-    seen = [one for one in results if not one.superseded]
+    seen = [one for one in results if not (one.superseded or one.withheld)]
     versions = tuple(Version(one, newest=bool(seen) and one is seen[-1]) for one in reversed(results))
     return Test(
         test, known.name if known and known.name else test.lab_test_id_external or test.external_id,

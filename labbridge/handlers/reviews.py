@@ -13,6 +13,7 @@ from labbridge.filing.tables import TABLES
 from labbridge.handlers.settle import queue_filing
 from labbridge.mirror.models import Order, Result
 from labbridge.mirror.pseudonyms import sides_of
+from labbridge.mirror.reviews import SEEN
 from labbridge.peers.caspio import Row
 from labbridge.practices.models import Practice
 from labbridge.trust.audit import Actor, job, record
@@ -42,7 +43,7 @@ def mark(result: Result, *, reviewed: bool, by: str, actor: Actor) -> bool:
         held = Result.objects.select_related("ordered_test").select_for_update(of=("self",)).get(pk=result.pk)
         if held.withheld:
             raise CannotReview(WITHHELD)
-        if reviewed and held.ordered_test.results.filter(version__gt=held.version, superseded=False).exists():
+        if reviewed and held.ordered_test.results.filter(SEEN, version__gt=held.version).exists():
             raise CannotReview(REPLACED)
         if (held.reviewed_at is not None) == reviewed:
             return False

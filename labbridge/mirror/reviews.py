@@ -10,13 +10,16 @@ from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from labbridge.mirror.models import Result
 from labbridge.practices.models import Practice
 
+#: Neither replaced before it was fetched nor withheld: such a version takes no earlier one's place.
+SEEN = Q(superseded=False, withheld=False)
+
 
 def newest() -> QuerySet[Result]:
     """The newest version of each test that can be seen: neither withheld nor replaced before it was fetched."""
     later = Result.objects.filter(
-        ordered_test=OuterRef("ordered_test"), version__gt=OuterRef("version"), superseded=False
+        SEEN, ordered_test=OuterRef("ordered_test"), version__gt=OuterRef("version")
     )
-    return Result.objects.filter(superseded=False, withheld=False).exclude(Exists(later))
+    return Result.objects.filter(SEEN).exclude(Exists(later))
 
 
 def to_review(practices: Collection[Practice]) -> QuerySet[Result]:

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 
-from labbridge.analytics import money, orders, turnaround
+from labbridge.analytics import money, orders, repeats, turnaround
 from labbridge.analytics.answers import Period
 from labbridge.analytics.chart import Picture, draw
 from labbridge.analytics.facts import refresh
-from labbridge.mirror.models import LabCompany, LabTest, Order, Phase
+from labbridge.analytics.models import TestFact
+from labbridge.mirror.models import LabCompany, LabTest, Order, Patient, Phase
 from labbridge.practices.models import Practice, Practitioner
 from tests.analytics.conftest import LABS, NOW, TESTS, put
 
@@ -143,6 +144,8 @@ def waits(practice: Practice, period: Period) -> dict[str, list[tuple[int, bool]
             received = [one.received_at for one in test.results.all() if one.received_at]
             first = on(min(received)) if received else on(test.results_received_at)
             end = first or (on(order.canceled_at) if order.phase == Phase.CANCELED else None) or TODAY
+            if order.phase == Phase.COMPLETE and first is None:
+                end = on(order.completed_at) or begun
             if order.phase == Phase.CANCELED and first is None and order.canceled_at is None:
                 end = begun
             if (end - begun).days >= 0:
@@ -163,6 +166,33 @@ def test_turnaround_agrees_with_a_survival_library(drawn: Practice) -> None:
     labs = {row["lab"]: row for row in turnaround.turnaround(drawn, PERIOD, TODAY, "lab").as_dicts()}
     assert set(labs) == set(by_lab)
     check_waits(labs, by_lab)
+
+
+def test_a_test_without_a_result_ends_with_its_order(practice: Practice) -> None:
+    """Rupa calls the order complete: nobody waits any longer, and the patient did not have that test."""
+    patient = Patient.objects.create(practice=practice, external_id="pat_1", person={})
+    practice.config["analytics"] = {"repeat_months": {"labts_1": 1}}
+    practice.save()
+    paid, came, done = (datetime(2031, 3, number, 20, tzinfo=UTC) for number in (1, 11, 20))
+    before = paid - timedelta(days=100)
+    put(
+        practice,
+        1,
+        [("labts_1", before + timedelta(days=9))],
+        submitted_at=before,
+        paid_at=before,
+        patient=patient,
+    )
+    given = {"submitted_at": paid, "paid_at": paid, "completed_at": done, "patient": patient}
+    put(practice, 2, [("labts_0", came), ("labts_1", None)], **given)
+    refresh(practice)
+    (fact,) = TestFact.objects.filter(resulted_on=None)
+    assert (fact.ended_on, fact.open) == (on(done), False)
+    assert waits(practice, PERIOD)["labts_1"] == [(19, False)]
+    assert turnaround.usual(practice, PERIOD, TODAY).by_test["labts_1"].cut_short == {19: 1}
+    (due,) = repeats.repeats_due(practice, TODAY).as_dicts()
+    assert (due["patients"], due["waiting"], due["due"]) == (1, 0, 1)
+    assert not TestFact.objects.filter(lab_ended=True).exists(), "it was not canceled"
 
 
 def check_waits(found: dict[Any, dict[str, Any]], expected: dict[str, list[tuple[int, bool]]]) -> None:

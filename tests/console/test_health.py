@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.db import InterfaceError, OperationalError
@@ -16,7 +17,8 @@ from labbridge.engine.rescue import PULSE
 from labbridge.handlers.jobs import learn_practitioners
 from labbridge.inbox.models import Event
 from labbridge.mirror.models import CaseState, Chart, ReviewCase
-from labbridge.practices.models import CallCount, Practice
+from labbridge.practices.models import CallCount, Connection, Practice
+from labbridge.practices.quota import SharedMeter
 
 pytestmark = pytest.mark.django_db
 
@@ -142,9 +144,10 @@ def test_metrics_of_what_stands_in_the_database(client):
             peer="rupa", external_id=f"evt_{number}", type="t", subject="s", body=b"", state=state
         )
     learn_practitioners.defer(lock="a", connection_id="1")
-    CallCount.objects.create(account="caspio:c1.caspio.com", purpose="filing", day=now.date(), calls=3)
-    CallCount.objects.create(account="caspio:c2.caspio.com", purpose="filing", day=now.date(), calls=4)
     willow = Practice.objects.create(slug="willow", name="Willow")
+    today = now.astimezone(willow.zone).date()
+    CallCount.objects.create(account="caspio:c1.caspio.com", purpose="filing", day=today, calls=3)
+    CallCount.objects.create(account="caspio:c2.caspio.com", purpose="filing", day=today, calls=4)
     missing = found("ledger_difference", practice_id=willow.pk, day=now.date(), count=5)
     observe([found("jobs_dead", count=1), missing], [], now)
     Backup.objects.create(made_at=now, size=77, seconds=1)
@@ -161,11 +164,35 @@ def test_metrics_of_what_stands_in_the_database(client):
     assert client.get("/readyz").json()["backup_age_seconds"] in range(60)
 
 
+def test_calls_of_today_are_those_of_the_practices_day(client):
+    now = timezone.now()
+    zones = ["Pacific/Kiritimati", "Etc/GMT+12"]  # at any moment one of them has another day than UTC
+    zone = next(one for one in zones if now.astimezone(ZoneInfo(one)).date() != now.date())
+    practice = Practice.objects.create(slug="willow", name="Willow", time_zone=zone)
+    Connection.objects.create(practice=practice, peer="caspio", account="c1.caspio.com")
+    Connection.objects.create(practice=practice, peer="rupa", account="ada@willow.example")
+    for account in ("caspio:c1.caspio.com", "rupa"):
+        SharedMeter(account, practice.zone).count("filing", 3)
+        CallCount.objects.create(account=account, purpose="filing", day=now.date(), calls=50)
+    held = samples(client)
+    assert held['labbridge_calls_today{peer="caspio",purpose="filing"}'] == 3
+    assert held['labbridge_calls_today{peer="rupa",purpose="filing"}'] == 3
+    # Rupa's account is everybody's: until the last practice's day has ended, that one is told.
+    other = next(one for one in zones if one != zone)
+    birch = Practice.objects.create(slug="birch", name="Birch", time_zone=other)
+    SharedMeter("rupa", birch.zone).count("filing", 4)
+    earliest = min(now.astimezone(one.zone).date() for one in (practice, birch))
+    rows = CallCount.objects.get(account="rupa", purpose="filing", day=earliest)
+    held = samples(client)
+    assert held['labbridge_calls_today{peer="rupa",purpose="filing"}'] == rows.calls
+    assert held['labbridge_calls_today{peer="caspio",purpose="filing"}'] == 3
+
+
 def test_metrics_cost_the_same_however_much_there_is(client, django_assert_max_num_queries):
     for number in range(50):
         Event.objects.create(peer="rupa", external_id=f"evt_{number}", type="t", subject="s", body=b"")
         observe([found("jobs_rescued", count=1, subject=f"x{number}")], [], timezone.now())
-    with django_assert_max_num_queries(7):
+    with django_assert_max_num_queries(8):
         client.get("/metrics")
 
 

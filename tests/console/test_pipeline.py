@@ -16,8 +16,9 @@ from django.test import Client
 from django.utils import timezone
 
 from labbridge.accounts.roles import Role
+from labbridge.billing.payment import PAYMENTS
 from labbridge.console.export import safe
-from labbridge.console.filters import PAYMENTS, Filters
+from labbridge.console.filters import Filters
 from labbridge.console.models import SavedView
 from labbridge.console.search import FOUND
 from labbridge.handlers.schedule import index_names
@@ -278,6 +279,19 @@ class TestExport:
         assert [(one.count, one.detail) for one in entries] == [
             (1, {"patients": 1, "prices": 1}), (1, {"patients": 0, "prices": 0}),
         ]  # fmt: skip
+
+    def test_training_is_marked_and_costs_nothing(self, client: Client, willow: Practice) -> None:
+        willow.config["rupa"]["price_unit"] = "dollars"
+        willow.save()
+        make_order(willow, 1)
+        make_order(willow, 2, is_demo=True)
+        sign_in(client, member(willow, Role.ADMINISTRATOR))
+        rows = self.rows(client.get("/pipeline/orders.csv"))
+        found = {one["Order"]: (one["Training"], one["Price"]) for one in rows}
+        assert found["ord_willow_2"] == ("yes", "")
+        assert found["ord_willow_1"][0] == ""
+        assert float(found["ord_willow_1"][1]) == 199
+        assert list(rows[0])[-1] == "Training"
 
     def test_it_asks_for_a_fresh_proof(self, client: Client, willow: Practice) -> None:
         sign_in(client, member(willow, Role.OWNER))

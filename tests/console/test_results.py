@@ -13,6 +13,7 @@ from django.utils import timezone
 from labbridge.accounts.roles import Role
 from labbridge.console import results
 from labbridge.mirror.models import Result
+from labbridge.mirror.reviews import newest
 from labbridge.practices.models import Practice
 from labbridge.trust.models import AuditEntry
 from tests.console.things import make_order, make_patient, make_practice, make_result, text, value
@@ -95,6 +96,22 @@ def test_a_replaced_version_is_not_reviewed(ada: Client, willow: Practice) -> No
     assert "A newer version of this result came in." in shown
     old.refresh_from_db()
     assert old.reviewed_at is None
+
+
+def test_a_withheld_version_takes_no_earlier_one_out_of_the_queue(ada: Client, willow: Practice) -> None:
+    first = result_of(willow, 1, "LL")
+    order = first.ordered_test.order
+    second = make_result(order, value(flag="N"), version=2, withheld=True)
+    assert "Testa1" in text(ada.get("/results"))
+    assert "Results that nobody has reviewed" in text(ada.get("/"))
+    shown = text(ada.get(f"/orders/{order.pk}"))
+    assert shown.count("Mark reviewed") == 1
+    assert f"/results/{first.pk}/review" in shown
+    assert set(newest()) == {first}
+    shown = text(ada.post(f"/results/{first.pk}/review", {"action": "mark"}, follow=True))
+    assert "Marked as reviewed" in shown
+    Result.objects.filter(pk=second.pk).update(withheld=False)
+    assert set(newest()) == {second}, "what was released waits for a review of its own"
 
 
 def test_whose_and_until_when(ada: Client, willow: Practice) -> None:

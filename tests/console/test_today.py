@@ -10,10 +10,13 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from labbridge.accounts.models import Membership
 from labbridge.accounts.roles import Role
 from labbridge.inbox.models import Event
 from labbridge.mirror.models import Chart, LabTest, Order, OrderedTest, Result, ReviewCase, StoredFile
 from labbridge.practices.models import Connection, Practice
+from labbridge.reconcile.watch.work import unpaid
+from tests.console.things import make_practice
 from tests.people import member, sign_in
 
 pytestmark = pytest.mark.django_db
@@ -200,6 +203,31 @@ def test_nothing_is_late_or_unpaid_that_is_training_or_fresh_or_unknown(page, wi
     assert headings(page()) == []
 
 
+def test_unpaid_is_what_the_patient_owes_after_each_practices_own_patience(client, willow):
+    """As the alert `orders_unpaid`."""
+    user = member(willow)
+    birch = make_practice("birch")
+    birch.config["alerts"]["unpaid_days"] = 10
+    birch.save()
+    Membership.objects.create(user=user, practice=birch, role=Role.OWNER)
+    for practice, days, payer in (
+        (willow, 4, "patient"), (willow, 5, "practitioner"), (birch, 4, "patient"), (birch, 11, "patient"),
+    ):  # fmt: skip
+        Order.objects.create(
+            practice=practice, external_id=f"ord_{practice.slug}_{days}", phase="awaiting_payment", payer=payer,
+            status="Submitted", submitted_at=timezone.now() - timedelta(days=days),
+        )  # fmt: skip
+    sign_in(client, user)
+    for place, named in (
+        ("", ["ord_birch_11", "ord_willow_4"]), ("?practice=willow", ["ord_willow_4"]),
+        ("?practice=birch", ["ord_birch_11"]),
+    ):  # fmt: skip
+        shown = client.get(f"/{place}").content.decode()
+        assert re.findall(r"<strong>Order (\w+)</strong>", shown) == named
+    told = {str(one.practice_id): dict(one.params)["count"] for one in unpaid(timezone.now())}
+    assert told == {str(willow.pk): 1, str(birch.pk): 1}
+
+
 @pytest.mark.parametrize(
     ("role", "sees"), [(Role.AUDITOR, False), (Role.BILLER, False), (Role.FRONT_DESK, True)]
 )
@@ -244,8 +272,6 @@ def test_how_fresh_each_peer_is(page, willow):
 
 
 def test_several_practices_show_the_oldest_reading_and_who_was_never_read(client, willow):
-    from labbridge.accounts.models import Membership
-
     user = member(willow)
     for slug, read_at in (("birch", timezone.now() - timedelta(hours=5)), ("aspen", None)):
         more = Practice.objects.create(slug=slug, name=slug.title(), charts_read_at=read_at)

@@ -17,6 +17,7 @@ from labbridge.backup.models import Backup
 from labbridge.engine import tally
 from labbridge.engine.models import Pulse
 from labbridge.engine.rescue import rescue_stalled_jobs
+from labbridge.handlers.reviews import mark
 from labbridge.inbox.models import Event, EventState
 from labbridge.mirror.models import (
     Chart,
@@ -28,6 +29,7 @@ from labbridge.mirror.models import (
     Patient,
     Phase,
     Protocol,
+    Result,
     ReviewCase,
 )
 from labbridge.outbox.models import Agreement, Delivery, Destination, Fact
@@ -40,6 +42,7 @@ from labbridge.practices.models import CallCount, Connection, ConnectionState, P
 from labbridge.reconcile.models import LedgerEntry, Sweep
 from labbridge.reconcile.watch import completeness, labs, machine, peers, work
 from labbridge.reconcile.watch.look import Check, all_recipients, look
+from labbridge.trust.audit import Actor
 from tests.phi import planted
 from tests.phi.needles import Search
 from tests.world import PRACTICE_TOML
@@ -240,6 +243,36 @@ def test_unreviewed_results_are_counted_in_caspio_and_seldom(
     assert labs.unreviewed(later + DAY) == ([], {practice.pk})
     caspio_sim.fault("unavailable")
     assert labs.unreviewed(later + 2 * DAY) == ([], set())
+
+
+def test_rows_that_the_console_lets_nobody_review_are_not_counted(
+    practice: Practice,
+    add_patient: Any,
+    rupa_sim: Any,
+    caspio_sim: Any,
+    deliver_all: Any,
+    run_jobs: Any,
+    monkeypatch: Any,
+) -> None:
+    order = rupa_sim.order(add_patient(1)["id"])
+    for act in ("result", "amend"):
+        rupa_sim.act(order, act)
+        deliver_all()
+        run_jobs()
+    rows = sorted(caspio_sim.tables()["Lab_Results"], key=lambda one: one["PK_ID"])
+    assert [(one["Version"], one["Review_Status"]) for one in rows] == [(1, "unreviewed"), (2, "unreviewed")]
+    later = timezone.now() + 4 * DAY
+    caspio_sim.forget_requests()
+    (one,) = said(labs.unreviewed(later)[0])
+    assert one["count"] == 1
+    assert len([one for one in caspio_sim.requests() if one["path"].endswith("/records")]) == 1
+    monkeypatch.setattr(labs, "ROWS", 1)
+    (one,) = said(labs.unreviewed(later + DAY)[0])
+    assert one["count"] == 1, "it stands behind a page of others"
+    newest = Result.objects.get(version=2)
+    mark(newest, reviewed=True, by="ada", actor=Actor("person", "1", "ada"))
+    run_jobs()
+    assert labs.unreviewed(later + 2 * DAY) == ([], {practice.pk})
 
 
 # -- the machine ---------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -11,6 +12,8 @@ from labbridge.catalog.protocols import touched
 from labbridge.database.statements import fetch
 from labbridge.engine.models import Pulse
 from labbridge.filing.rows import UNREVIEWED
+from labbridge.mirror.reviews import to_review
+from labbridge.peers.caspio import Row, Table
 from labbridge.peers.caspio.where import field
 from labbridge.peers.errors import PeerError
 from labbridge.practices.apply import config_of
@@ -21,6 +24,8 @@ from labbridge.reconcile.watch.each import each, moments_before, rows, spans_of
 HISTORY = timedelta(days=365)
 ENOUGH = 10  #: results of a lab; with fewer, the catalogue's promise is all there is
 ASK_EVERY = timedelta(hours=6)  #: a call to the Caspio account each time
+ROWS = Table.MAX_PAGE_SIZE  #: that one call brings
+COUNTED = 1000  #: beyond that the exact number tells nobody anything
 
 # How long each lab takes for nine of ten tests, from paid to received, and what has been open for longer.
 _LATE = """
@@ -106,17 +111,32 @@ def _pulse(practice: Practice) -> str:
 
 
 def _count_unreviewed(practice: Practice, span: timedelta, now: datetime) -> int | None:
-    """One call. None when Caspio could not be asked."""
+    """One call for each `ROWS` that Caspio holds as unreviewed. None when it could not be asked."""
     received = field("Received_At") < _wall_clock(now - span, practice)
     old = received & (field("Review_Status") == str(UNREVIEWED["Review_Status"]))
+    count = 0
     try:
         with caspio(practice, "watch") as client:
             table = client.table(config_of(practice).caspio.tables.lab_results)
-            count = len(next(table.iterate(select=["Result_Key"], where=old), []))
+            for page in table.iterate(select=["Result_Key"], where=old, page_size=ROWS):
+                count += _count_waiting(practice, page)
+                if count >= COUNTED or len(page) < ROWS:  # or an empty page would be a call more
+                    break
     except (PeerError, NotConnected):
         return None
     Pulse.objects.update_or_create(name=_pulse(practice), defaults={"at": now})
-    return count
+    return min(count, COUNTED)
+
+
+def _count_waiting(practice: Practice, page: Sequence[Row]) -> int:
+    """Those that the console asks to review: a replaced version keeps its word in Caspio for good."""
+    keys = {str(row.get("Result_Key")) for row in page}
+    tests = {key.rpartition("-v")[0] for key in keys}
+    waiting = to_review([practice]).filter(
+        ordered_test__practice=practice, ordered_test__external_id__in=tests
+    )
+    held = waiting.order_by().select_related("ordered_test").only("version", "ordered_test__external_id")
+    return sum(str(one) in keys for one in held)
 
 
 def _wall_clock(moment: datetime, practice: Practice) -> datetime:
