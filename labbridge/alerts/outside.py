@@ -82,4 +82,4 @@ def _guarded(
     return found
 
 
-vars(socket).update(getaddrinfo=_guarded)
+socket.getaddrinfo = _guarded  # for all of the process; it looks closer in `held_outside` only
