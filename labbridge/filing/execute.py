@@ -142,7 +142,7 @@ class Filer:
 
     def _file_row(self, row: Row, ledger: FiledRow, *, create: bool) -> None:
         table, self._row = self.caspio.table(self.names[row.table]), row
-        if ledger.state != RowState.CONFIRMED:
+        if ledger.state != RowState.CONFIRMED or _is_homeless(row, ledger):
             self._look_up(table, row, ledger)
         if _is_new(ledger):
             if not create:
@@ -447,6 +447,12 @@ def _file_differs(row: Row, ledger: FiledRow) -> bool:
     """Also while an upload's outcome is not known: it may have put another file there than the confirmed one."""
     wanted = row.attachment.sha256 if row.attachment is not None else ""
     return ledger.file_sha256 != wanted or bool(ledger.file_intended)
+
+
+def _is_homeless(row: Row, ledger: FiledRow) -> bool:
+    """A file is to be sent, by PK_ID, and which row has ours now is not known."""
+    lost = ledger.pk_id is None and not _is_new(ledger)
+    return lost and row.attachment is not None and _file_differs(row, ledger)
 
 
 def _wire(values: dict[str, Value]) -> dict[str, Any]:
