@@ -99,12 +99,13 @@ def _find(case_id: str) -> Any:  # any: as above
 @command
 def show(case_id: CaseId, as_json: AsJson = False) -> None:
     """One case without patient data; the console shows both sides."""
+    from labbridge.handlers.questions import fingerprint
     from labbridge.trust.audit import operator, record
 
     case = _find(case_id)
     about = tuple(one for one in (case.chart, case.decided_patient or case.patient) if one is not None)
     record("case.read", actor=operator(), practice=case.practice, patient=about, subject=f"case:{case.pk}")
-    found = row(case)
+    found = {**row(case), "seen": fingerprint(case)}
     if as_json:
         print_json(found)
         return
@@ -129,6 +130,9 @@ def decide(  # noqa: PLR0917  # a command's options, each by its name
         ),
     ] = "",
     why: Why = "",
+    seen: Annotated[
+        str, typer.Option(help="What `cases show` said: what has changed since is not decided.")
+    ] = "",
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
@@ -143,7 +147,7 @@ def decide(  # noqa: PLR0917  # a command's options, each by its name
         raise Stop(f"Allowed here: {', '.join(allowed) or 'nothing'}.", WRONG_USE)
     if not dry_run:
         try:
-            carry_out(case, action, by=_me(), why=why, choose=choose, actor=operator())
+            carry_out(case, action, by=_me(), why=why, choose=choose, seen=seen or None, actor=operator())
         except CannotDecide as problem:
             raise Stop(str(problem), WRONG_USE) from None
     _show_again(case_id, as_json=as_json)

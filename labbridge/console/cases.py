@@ -20,6 +20,7 @@ from labbridge.accounts.proof import step_up
 from labbridge.console import scope
 from labbridge.console.differences import sides
 from labbridge.handlers.cases import CannotDecide, decide
+from labbridge.handlers.questions import fingerprint
 from labbridge.handlers.undo import UNDOABLE, undo
 from labbridge.mirror.models import CaseState, Patient, ReviewCase
 from labbridge.peers.errors import PeerError
@@ -78,6 +79,7 @@ def case_page(request: HttpRequest, case_id: uuid.UUID) -> HttpResponse:
     context = {
         **_listed(request, decided=case.state != CaseState.OPEN),
         "case": case,
+        "seen": fingerprint(case),
         "sides": sides(
             ours,
             theirs,
@@ -207,8 +209,11 @@ def _story(case: ReviewCase) -> list[dict[str, object]]:
 def _decide(request: HttpRequest, case: ReviewCase) -> HttpResponse:
     action, why = request.POST.get("action", ""), request.POST.get("why", "").strip()
     try:
-        by, choose = request.user.get_username(), request.POST.get("choose", "")
-        decide(case, action, by=by, why=why, choose=choose, actor=person(request))
+        by, sent = request.user.get_username(), request.POST
+        decide(
+            case, action, by=by, why=why, choose=sent.get("choose", ""), seen=sent.get("seen", ""),
+            actor=person(request),
+        )  # fmt: skip
     except CannotDecide as problem:
         messages.error(request, str(problem))
         return redirect("case", case_id=case.pk)

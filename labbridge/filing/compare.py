@@ -36,6 +36,7 @@ class Difference:
     kind: str  # row_deleted, row_edited, file_gone
     found: dict[str, str] = field(default_factory=dict, repr=False)  # keyed hashes of what stands there
     renamed: bool = False  # the row stands under another key than ours
+    moved_to: int | None = None  # the row's PK_ID, where it is another than that of its filing
 
     @property
     def subject(self) -> str:
@@ -74,7 +75,7 @@ def compare_page(
     expected = _at_rest(span, practice, word, began)
     shown = _at_rest(FiledRow.objects.filter(key__in=keys), practice, word, began)
     ledgers = {ledger.pk: ledger for ledger in [*expected, *shown]}
-    return _compare(word, ledgers.values(), page)
+    return _compare(practice, word, ledgers.values(), page)
 
 
 def compare_known(
@@ -82,7 +83,7 @@ def compare_known(
 ) -> Compared:
     """Compare the rows of some groups, such as open orders, that were read by the key of their order."""
     ledgers = _at_rest(FiledRow.objects.filter(group__in=list(groups)), practice, word, began)
-    return _compare(word, ledgers, rows)
+    return _compare(practice, word, ledgers, rows)
 
 
 def _at_rest(rows: QuerySet[FiledRow], practice: Practice, word: str, began: datetime) -> list[FiledRow]:
@@ -90,10 +91,13 @@ def _at_rest(rows: QuerySet[FiledRow], practice: Practice, word: str, began: dat
     return [ledger for ledger in known if ledger.fields]
 
 
-def _compare(word: str, ledgers: Iterable[FiledRow], rows: Sequence[Row]) -> Compared:
+def _compare(practice: Practice, word: str, ledgers: Iterable[FiledRow], rows: Sequence[Row]) -> Compared:
     spec = TABLES[word]
     standing = {str(row.get(spec.unique)): row for row in rows}
-    by_pk = {row["PK_ID"]: row for row in rows}
+    known_keys = FiledRow.objects.filter(practice=practice, table=word, key__in=list(standing))
+    ours = set(known_keys.values_list("key", flat=True))
+    # A restored table counts its PK_IDs anew: a row with a key of ours is that one, whoever stood there before.
+    by_pk = {row["PK_ID"]: row for key, row in standing.items() if key not in ours}
     done = Compared()
     for ledger in ledgers:
         done.rows += 1
@@ -104,9 +108,10 @@ def _compare(word: str, ledgers: Iterable[FiledRow], rows: Sequence[Row]) -> Com
         names = [name for name in ledger.fields if name in row]
         found = hashes(spec, {name: row[name] for name in names})
         renamed = str(row.get(spec.unique)) != ledger.key
-        if renamed or any(found[name] != ledger.fields[name] for name in names):
+        moved_to = int(row["PK_ID"]) if ledger.pk_id not in {None, row["PK_ID"]} else None
+        if renamed or moved_to or any(found[name] != ledger.fields[name] for name in names):
             known = {**ledger.fields, **found}
-            done.differences.append(Difference(ledger, "row_edited", known, renamed=renamed))
+            done.differences.append(Difference(ledger, "row_edited", known, renamed, moved_to))
     return done
 
 
@@ -152,7 +157,10 @@ def note(difference: Difference) -> bool:
     values: dict[str, object] = {"fields": difference.found}
     if difference.kind == "row_deleted":
         values = {"fields": {}, "pk_id": None, "file_sha256": "", "recreated": ledger.recreated + 1}
-    elif difference.kind == "file_gone":
-        values = {"file_sha256": ""}
+    elif difference.kind == "file_gone":  # perhaps with its row: that is looked up before a file is sent
+        values = {"file_sha256": "", "pk_id": None}
+    elif difference.moved_to is not None:  # perhaps its file came along: filing looks before it sends one
+        file = ledger.file_sha256 or ledger.file_intended
+        values |= {"pk_id": difference.moved_to, "file_sha256": "", "file_intended": file}
     same = FiledRow.objects.filter(pk=ledger.pk, changed_at=ledger.changed_at, state=RowState.CONFIRMED)
     return bool(same.update(**values))

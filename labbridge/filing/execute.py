@@ -23,7 +23,7 @@ from django.utils import timezone
 
 from labbridge.database.prepared import Prepared
 from labbridge.filing.models import FiledRow, RowState
-from labbridge.filing.refusals import refusal
+from labbridge.filing.refusals import alike, refusal
 from labbridge.filing.rows import Attachment, FileRemoved, Row, wall_clock
 from labbridge.filing.tables import ATTACHMENT, SYNCED_AT, TABLES, TableSpec, Value, canonical
 from labbridge.outbox.models import Kind
@@ -142,7 +142,7 @@ class Filer:
 
     def _file_row(self, row: Row, ledger: FiledRow, *, create: bool) -> None:
         table, self._row = self.caspio.table(self.names[row.table]), row
-        if ledger.state != RowState.CONFIRMED:
+        if ledger.state != RowState.CONFIRMED or _is_homeless(row, ledger):
             self._look_up(table, row, ledger)
         if _is_new(ledger):
             if not create:
@@ -172,12 +172,17 @@ class Filer:
     def _look_up(self, table: Table, row: Row, ledger: FiledRow) -> None:
         """After a lost answer: read what the row holds, so that the next step starts from the truth."""
         spec = TABLES[row.table]
-        found = table.first(where=self._by_key(row), select=["PK_ID", *row.values])
+        found = table.first(where=self._by_key(row), select=["PK_ID", spec.unique, *row.values])
         self.done["looked_up"] += 1
         if found is None:
             ledger.pk_id, ledger.fields, ledger.file_sha256 = None, {}, ""
             ledger.state, ledger.intended = RowState.CONFIRMED, {}
             return
+        its_key = str(found.get(spec.unique))
+        if its_key.rstrip() != row.key.rstrip():  # Caspio ignores capitals, Rupa does not
+            if not ledger.fields:  # or a removal of ours would take that row away
+                self._forget(ledger)
+            raise FilingProblem(alike(table.name, spec, row.key))
         ledger.pk_id = int(found["PK_ID"])
         ledger.fields = hashes(spec, {name: found.get(name) for name in row.values})
         ledger.state, ledger.intended = RowState.CONFIRMED, {}
@@ -447,6 +452,12 @@ def _file_differs(row: Row, ledger: FiledRow) -> bool:
     """Also while an upload's outcome is not known: it may have put another file there than the confirmed one."""
     wanted = row.attachment.sha256 if row.attachment is not None else ""
     return ledger.file_sha256 != wanted or bool(ledger.file_intended)
+
+
+def _is_homeless(row: Row, ledger: FiledRow) -> bool:
+    """A file is to be sent, by PK_ID, and which row has ours now is not known."""
+    lost = ledger.pk_id is None and not _is_new(ledger)
+    return lost and row.attachment is not None and _file_differs(row, ledger)
 
 
 def _wire(values: dict[str, Value]) -> dict[str, Any]:

@@ -35,3 +35,12 @@ def refusal(table: str, spec: TableSpec, key: str, error: PeerError) -> str:
         f"Caspio refused {about} of the table {table} ({what}, request {error.request_id or 'without an id'}). "
         "Compare the table with `labbridge provision --dry-run`."
     )
+
+
+def alike(table: str, spec: TableSpec, key: str) -> str:
+    """What to do where Caspio takes another row for ours."""
+    return (
+        f"In the table {table} stands the row of another {spec.unique} that differs from {key} only in capitals, and "
+        f"Caspio takes the two for one, so nothing was written: look at {key} in Rupa meanwhile. If somebody changed "
+        f"the capitals in Caspio, write {key} there."
+    )

@@ -17,6 +17,7 @@ from labbridge.handlers.judging import identity_of
 from labbridge.handlers.links import AlreadyLinked, is_connected, link, link_of, queue_sync
 from labbridge.handlers.patient_sync import ASKED, create, send_changes, sync_now
 from labbridge.handlers.policies import Plan, settle
+from labbridge.handlers.questions import fingerprint
 from labbridge.handlers.rupa_patients import patient_at_rupa, read_patients
 from labbridge.handlers.settle import refile_orders
 from labbridge.mirror.models import (
@@ -34,6 +35,8 @@ from labbridge.trust.audit import Actor, record
 
 log = structlog.get_logger()
 
+CHANGED = "The question has changed since you saw it: look again."
+HERE = frozenset({"link", "not_the_same"})  #: of these nothing is done at a peer before they are recorded
 TAKEN = "That patient or that row has another link already. Undo that one first."
 
 
@@ -42,15 +45,24 @@ class CannotDecide(Exception):
 
 
 def decide(  # who, what and why of one decision
-    case: ReviewCase, action: str, *, by: str, why: str = "", choose: str = "", actor: Actor | None = None
+    case: ReviewCase,
+    action: str,
+    *,
+    by: str,
+    why: str = "",
+    choose: str = "",
+    seen: str | None = None,
+    actor: Actor | None = None,
 ) -> ReviewCase:
     """Carry out one of the case's allowed actions.
 
-    `choose` goes with choose_another: a Rupa patient id, or the Caspio key of a row where the case has none. `actor`
-    is how the audit knows whoever `by` names.
+    `choose` goes with choose_another: a Rupa patient id, or the Caspio key of a row where the case has none. `seen`
+    is the question's fingerprint when it was looked at; None where nobody can say. `actor` is how the audit knows
+    whoever `by` names.
 
     Raises:
-        CannotDecide: not allowed, decided already, or the patient belongs to another chart.
+        CannotDecide: not allowed, decided already, changed since it was seen, or the patient belongs to another
+            chart.
         PeerError: a peer is away. A decision that needs no answer of the peer is kept all the same.
 
     """
@@ -58,12 +70,12 @@ def decide(  # who, what and why of one decision
     _check(case, action)
     with alone(case):
         case.refresh_from_db()
-        _check(case, action)
+        _check(case, action, seen)
         before = _row_now(case.chart)
         done = _carry_out(case, action, choose)
         with transaction.atomic():
             held = locked(case)
-            _check(held, action)
+            _check(held, action, seen if action in HERE else None)
             if action != "ask_patient":
                 held.state, held.decided_at, held.reopened = CaseState.DECIDED, timezone.now(), False
             held.decision, held.decided_by, held.why = action, by, why[:500]
@@ -81,11 +93,13 @@ def decide(  # who, what and why of one decision
     return held
 
 
-def _check(case: ReviewCase, action: str) -> None:
+def _check(case: ReviewCase, action: str, seen: str | None = None) -> None:
     if case.state != CaseState.OPEN:
         raise CannotDecide(f"This case is {case.state} already.")
     if action not in case.actions:
         raise CannotDecide(f"Allowed here: {', '.join(case.actions)}.")
+    if seen is not None and seen != fingerprint(case):
+        raise CannotDecide(CHANGED)
 
 
 @contextmanager

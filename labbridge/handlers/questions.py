@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import orjson
 from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
@@ -13,6 +14,7 @@ from labbridge.matching.decide import Decision
 from labbridge.mirror.models import CaseKind, CaseState, Chart, Patient, ReviewCase
 from labbridge.outbox.models import Kind
 from labbridge.outbox.note import note
+from labbridge.trust.keys import CannotOpen, keyring
 
 #: What can be decided in Labbridge; `correct_caspio` is done in Caspio, and the row is then matched again.
 IDENTITY_ACTIONS = ("link", "choose_another", "create", "not_the_same", "ask_patient")
@@ -110,6 +112,23 @@ def _open(about: dict[str, Any], **values: Any) -> ReviewCase:  # any: columns o
 def note_question(case: ReviewCase) -> None:
     """Others hear that a person is wanted. Inside the transaction that opens the question."""
     note(case.practice_id, Kind.REVIEW, f"case:{case.pk}", question=case.kind)
+
+
+def fingerprint(case: ReviewCase) -> str | None:
+    """A keyed hash of what is asked and of both sides as they are now: with an answer it tells what was looked at.
+
+    None where nothing is to be decided, or where a side cannot be opened.
+    """
+    if case.state != CaseState.OPEN:
+        return None
+    chart, patient = case.chart, case.patient
+    try:
+        sides = [chart.person if chart else None, patient.person if patient else None]
+    except CannotOpen:
+        return None
+    whom = patient.external_id if patient else None
+    shown = [str(case.pk), whom, case.candidates, case.rows, case.parts, sides]
+    return keyring().blind(orjson.dumps(shown, option=orjson.OPT_SORT_KEYS).decode(), "question seen").hex()
 
 
 def _reasons(decision: Decision) -> list[dict[str, Any]]:

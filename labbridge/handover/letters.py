@@ -265,7 +265,7 @@ def phi_example(kind: str, at: datetime) -> PhiBody:
         id=three, kind=CaseKind.IDENTITY, state="open", decision=None, reasons=["The birthdays differ."],  # type: ignore[arg-type]  # pydantic reads the word
         actions=["link", "not_the_same"], ways_out=["Ask the patient."], patient_id=two,
         rupa_patient_id="pat_example", candidates=["pat_example"], fields=[], decided_by=None, opened_at=at,
-        decided_at=None,
+        decided_at=None, seen="0" * 32,
     )  # fmt: skip
     test = shapes.LabTest(
         id=1204, rupa_id="test_example", name="Sample Panel", lab_company_rupa_id="lab_example",

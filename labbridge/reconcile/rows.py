@@ -179,7 +179,12 @@ class RowComparison:
 
     def _add(self, compared: Compared) -> None:
         self.rows += compared.rows
-        self.differences |= {one.ledger.pk: one for one in compared.differences}
+        for one in compared.differences:
+            held = self.differences.get(one.ledger.pk)
+            if (
+                held is None or held.moved_to is None
+            ):  # else it was found, and is missing at its old place only
+                self.differences[one.ledger.pk] = one
 
     def _add_files(self, table: Table, page: Sequence[Row], began: datetime) -> None:
         self._spend()

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from labbridge.accounts.roles import Role
 from labbridge.console.differences import pieces, sides
-from labbridge.mirror.models import Chart, Patient, ReviewCase
+from labbridge.handlers import cases
+from labbridge.mirror.models import Chart, NotSame, Patient, PatientLink, ReviewCase
 from labbridge.practices.models import Practice
 from tests.people import member, sign_in
 
@@ -102,6 +103,56 @@ def test_an_answer_that_is_not_allowed_changes_nothing(desk: Client, willow: Pra
     assert "Allowed here:" in text(answer)
     case.refresh_from_db()
     assert case.state == "open"
+
+
+def answered(desk: Client, case: ReviewCase, page: str, action: str) -> str:
+    """What the desk is told whose page says this."""
+    (seen,) = re.findall('name="seen" value="([^"]*)"', page)
+    assert re.fullmatch("[0-9a-f]{32}", seen)
+    return text(desk.post(f"/cases/{case.pk}", {"action": action, "seen": seen}, follow=True))
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("what", ["another patient", "the row", "the patient", "candidates"])
+def test_an_answer_is_to_what_was_seen(desk: Client, willow: Practice, what: str) -> None:
+    case = asked(willow)
+    page = text(desk.get(f"/cases/{case.pk}"))
+    match what:
+        case "another patient":
+            case.patient = Patient.objects.create(practice=willow, external_id="pat_2", person=THEIRS)
+        case "the row":
+            case.chart.person = {**OURS, "first_name": "Otto"}
+            case.chart.save()
+        case "the patient":
+            case.patient.person = {**THEIRS, "phone": ""}
+            case.patient.save()
+        case "candidates":
+            case.candidates = ["pat_1", "pat_9"]
+    case.save()
+    for action in ("link", "not_the_same"):
+        assert "has changed since you saw it" in answered(desk, case, page, action)
+    assert not PatientLink.objects.exists()
+    assert not NotSame.objects.exists()
+    assert "not the same person" in answered(desk, case, text(desk.get(f"/cases/{case.pk}")), "not_the_same")
+    assert NotSame.objects.get().patient == case.patient
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_question_that_changes_while_it_is_answered(
+    desk: Client, willow: Practice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    case = asked(willow)
+    page = text(desk.get(f"/cases/{case.pk}"))
+    other = Patient.objects.create(practice=willow, external_id="pat_2", person=THEIRS)
+    carry_out = cases._carry_out
+
+    def late(*given: Any) -> Any:
+        ReviewCase.objects.update(patient=other)
+        return carry_out(*given)
+
+    monkeypatch.setattr(cases, "_carry_out", late)
+    assert "has changed since you saw it" in answered(desk, case, page, "not_the_same")
+    assert not NotSame.objects.exists()
 
 
 @pytest.mark.parametrize("more", [{}, {"state": "decided", "decision": "link"}])

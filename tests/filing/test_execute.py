@@ -419,6 +419,29 @@ def test_another_unique_field_is_explained(file: Any, client: Caspio, caspio_sim
     assert "b" in problem.sentence
 
 
+@pytest.mark.parametrize("fault", ["", "reset_after"])
+def test_a_key_that_differs_only_in_capitals_is_another_row(file: Any, caspio_sim: Any, fault: str) -> None:
+    file(result(key="ordts_AbC-v1"), group="order:1")
+    before = caspio_sim.tables()
+    other = result(PDF + b"other", key="ordts_abC-v1", Patient_Key="P-2")
+    if fault:
+        caspio_sim.fault(fault, match={"method": "POST", "path": "records"}, times=1)
+        with pytest.raises(OutcomeUnknown):
+            file(other)
+    for _ in range(2):  # and the same when it is tried again
+        problem = refused(file, other)
+        assert "differs from ordts_abC-v1 only in capitals" in problem.sentence
+    file()  # nothing of the group is planned any more
+    assert caspio_sim.tables() == before
+    assert FiledRow.objects.get().key == "ordts_AbC-v1"
+
+
+def test_blanks_at_a_keys_end_are_no_other_row(file: Any, client: Caspio, caspio_sim: Any) -> None:
+    client.table("Lab_Orders").insert({"Rupa_Order_ID": "ord_1 "})
+    file(order())
+    assert row_of(caspio_sim)["Phase"] == "draft"
+
+
 def test_a_file_that_is_too_large_for_caspio_is_explained(file: Any, caspio_sim: Any) -> None:
     caspio_sim.app.account.options = replace(caspio_sim.app.account.options, max_upload_bytes=5)
     assert "too large" in refused(file, result()).sentence

@@ -18,7 +18,7 @@ from labbridge.handover import keys
 from labbridge.handover.api import shapes
 from labbridge.handover.api.urls import api as ninja_api
 from labbridge.handover.models import ApiKey, KeptCall
-from labbridge.mirror.models import Order, Result, StoredFile
+from labbridge.mirror.models import Order, Result, ReviewCase, StoredFile
 from labbridge.trust.audit import ACTIONS, LOOKS, pseudonym
 from labbridge.trust.models import AuditEntry
 from tests.handover.conftest import PDF
@@ -382,11 +382,11 @@ def test_neither_a_session_nor_a_cookie_opens_anything(willow: Any, client: Clie
 # -- once --------------------------------------------------------------------------------------------------------
 
 
-def decide(client: Any, case: Any, key: str, action: str = "not_the_same") -> Any:
+def decide(client: Any, case: Any, key: str, action: str = "not_the_same", **more: Any) -> Any:
     from labbridge_client.models.decision import Decision
     from labbridge_client.models.decision_action import DecisionAction
 
-    body = Decision(action=DecisionAction(action))
+    body = Decision(action=DecisionAction(action), **more)
     return detailed(client, "decide_review_case", case, body=body, idempotency_key=key)
 
 
@@ -408,6 +408,20 @@ def test_a_decision_once_with_its_answer_kept(willow: Any, key: Any, api: Any, t
     assert (late.status_code, late.parsed.code) == (409, "conflict")
     (entry,) = AuditEntry.objects.filter(action="case.decide")
     assert (entry.actor_kind, entry.actor_name) == ("key", "desk bot")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_decision_is_about_what_was_seen(willow: Any, key: Any, api: Any, things: Any):
+    ids = things(willow)
+    client = api(key(willow))
+    (listed,) = detailed(client, "list_review_cases").parsed.items
+    assert listed.seen == detailed(client, "get_review_case", ids["case_id"]).parsed.seen
+    ReviewCase.objects.update(candidates=["pat_other"])
+    late = decide(client, ids["case_id"], "key-number-1", seen=listed.seen)
+    assert (late.status_code, late.parsed.code) == (409, "conflict")
+    now = detailed(client, "get_review_case", ids["case_id"]).parsed.seen
+    done = decide(client, ids["case_id"], "key-number-2", seen=now)
+    assert (done.status_code, done.parsed.decision, done.parsed.seen) == (200, "not_the_same", None)
 
 
 @pytest.mark.django_db(transaction=True)

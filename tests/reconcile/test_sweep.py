@@ -14,11 +14,13 @@ from labbridge.handlers import jobs
 from labbridge.handlers.patients import request_lock
 from labbridge.inbox.models import Event, EventState
 from labbridge.mirror.models import Order, RowTouch
+from labbridge.peers.caspio.table import Table
 from labbridge.practices.models import CallCount, Practice
 from labbridge.reconcile.depth import ASKED, DAILY, FULL, HOURLY
 from labbridge.reconcile.models import Listed, Repair, Sweep
 from labbridge.reconcile.requests import RequestComparison
 from labbridge.reconcile.sweep import look
+from labbridge.simulators.caspio import design
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -161,6 +163,66 @@ def test_a_file_that_was_taken_away_comes_back(filed: str, sweep: Any, caspio_si
         db.execute("DELETE FROM attachments WHERE pk = ?", (row["PK_ID"],))
     assert sweep().entry["repairs"] == {"file_gone": 1}
     assert caspio_sim.tables()["Lab_Results"][0]["Result_PDF"] == row["Result_PDF"]
+
+
+class TestMovedRows:
+    """Results whose rows have other PK_IDs than those that they were filed under: files are sent by PK_ID."""
+
+    @pytest.fixture
+    def two(self, filed: str, rupa_sim: Any, deliver_all: Any, run_jobs: Any) -> None:
+        patient = Order.objects.values_list("patient__external_id", flat=True).get(external_id=filed)
+        other = rupa_sim.order(patient, PDF_TEST)
+        rupa_sim.act(other, "result")
+        deliver_all()
+        run_jobs()
+
+    @pytest.mark.parametrize(
+        ("files", "per_page"), [("gone", 1), ("with their rows", 1000), ("with the former rows", 1000)]
+    )
+    def test_a_restored_table_counts_anew(
+        self, two: None, sweep: Any, caspio_sim: Any, monkeypatch: Any, files: str, per_page: int
+    ) -> None:
+        monkeypatch.setattr(Table, "MAX_PAGE_SIZE", per_page)
+        monkeypatch.setitem(Table.iterate.__kwdefaults__, "page_size", per_page)
+        before = reports(caspio_sim)
+        store = caspio_sim.app.account.store
+        with store.transaction() as db:
+            exchange(db, design.find_table(store, "Lab_Results").rows, "PK_ID")
+            if files == "gone":
+                db.execute("DELETE FROM attachments")
+            elif files == "with their rows":
+                exchange(db, "attachments", "pk")
+        caspio_sim.forget_requests()
+        assert sweep(force=True).entry["repairs"] == {"row_edited": 2}
+        assert reports(caspio_sim) == before
+        assert len(writes(caspio_sim)) == (0 if files == "with their rows" else 2)
+        held = dict(FiledRow.objects.filter(table="lab_results").values_list("key", "pk_id"))
+        assert held == {row["Result_Key"]: row["PK_ID"] for row in caspio_sim.tables()["Lab_Results"]}
+        assert sweep().entry["repaired"] == 0
+
+    def test_an_imported_row_gets_its_file(self, two: None, sweep: Any, caspio_sim: Any) -> None:
+        before, rows = reports(caspio_sim), caspio_sim.tables()["Lab_Results"]
+        delete_rows(caspio_sim, "Lab_Results")
+        own = {"PK_ID", "Result_PDF"}
+        caspio_sim.add(
+            "Lab_Results", *({name: row[name] for name in row if name not in own} for row in reversed(rows))
+        )
+        assert sweep(force=True).entry["repairs"] == {"row_edited": 2}
+        assert reports(caspio_sim) == before
+
+
+def reports(caspio_sim: Any) -> dict[str, Any]:
+    """Each result's file, by the result."""
+    found = {row["Result_Key"]: row["Result_PDF"] for row in caspio_sim.tables()["Lab_Results"]}
+    assert all(one and one["name"].startswith(key) for key, one in found.items()), found
+    return found
+
+
+def exchange(db: Any, table: str, column: str) -> None:
+    """The first key becomes the last one."""
+    first, last = db.execute(f"SELECT MIN({column}), MAX({column}) FROM {table}").fetchone()
+    db.execute(f"UPDATE {table} SET {column} = -{column}")
+    db.execute(f"UPDATE {table} SET {column} = {column} + {first + last}")
 
 
 def test_an_amended_file_behind_the_same_address_and_date(

@@ -63,6 +63,9 @@ def test_a_decision_at_the_command_line_is_recorded_as_the_operators(case: Revie
     done = CliRunner().invoke(app, ["cases", "show", str(case.pk)])
     assert done.exit_code == 0
     assert only("case.read").actor_kind == "operator"
+    told = CliRunner().invoke(app, ["cases", "decide", str(case.pk), "not_the_same", "--seen", "another"])
+    assert told.exit_code == 2
+    assert "has changed since you saw it" in told.output
 
 
 def test_signing_in_and_out_and_failing_to(client: Any, willow: Practice):

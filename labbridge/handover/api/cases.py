@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import uuid
+from contextlib import suppress
 
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 from ninja import Router
 
 from labbridge.handlers.cases import CannotDecide, decide
+from labbridge.handlers.questions import fingerprint
 from labbridge.handover.api import shapes
 from labbridge.handover.api.auth import actor_of, audit, key_of
 from labbridge.handover.api.calls import get, one, post
@@ -17,6 +19,8 @@ from labbridge.handover.api.paging import Pages, Paging, page
 from labbridge.handover.api.problems import GONE, Problem
 from labbridge.handover.models import KeptCall
 from labbridge.mirror.models import CaseKind, CaseState, ReviewCase
+from labbridge.trust.envelope import data_keys
+from labbridge.trust.keys import CannotOpen
 
 router = Router(tags=["review cases"])
 
@@ -33,6 +37,8 @@ def list_review_cases(
     rows, cursor = page(cases, paging)
     patients = [side for row in rows for side in _concerned(row)]
     audit(request, "case.list", patients=patients, count=len(rows))
+    with suppress(CannotOpen):  # then their cases say nothing of what was seen
+        data_keys.prepare([side.pk for side in patients])
     return shapes.ReviewCasePage(items=[full_case(row) for row in rows], next_cursor=cursor)
 
 
@@ -57,7 +63,7 @@ def decide_review_case(
             try:
                 done = decide(
                     case, decision.action, by=key.name, why=decision.why, choose=decision.choose,
-                    actor=actor_of(request),
+                    seen=decision.seen or None, actor=actor_of(request),
                 )  # fmt: skip
             except CannotDecide as problem:
                 raise Problem("conflict", str(problem)) from None
@@ -96,4 +102,5 @@ def full_case(case: ReviewCase) -> shapes.ReviewCase:
         ways_out=[way["words"] for way in case.ways_out], patient_id=case.chart_id,
         rupa_patient_id=patient.external_id if patient else None, candidates=case.candidates, fields=case.parts,
         decided_by=case.decided_by or None, opened_at=case.opened_at, decided_at=case.decided_at,
+        seen=fingerprint(case),
     )  # fmt: skip

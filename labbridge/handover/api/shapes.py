@@ -354,6 +354,7 @@ class ReviewCase(BaseModel):
     decided_by: str | None
     opened_at: datetime
     decided_at: datetime | None
+    seen: str | None = Field(description="Of an open case: what is asked now. Send it with the decision.")
 
 
 class ReviewCasePage(Page):
@@ -368,3 +369,9 @@ class Decision(BaseModel):
         "", max_length=255, description="With choose_another: a Rupa patient id, or a row's key."
     )
     why: str = Field("", max_length=500)
+    seen: str = Field(
+        "",
+        max_length=64,
+        exclude_if=lambda one: not one,  # or a repeated call of before this field would be another one
+        description="The case's `seen` when it was looked at: what has changed since is not decided (409).",
+    )

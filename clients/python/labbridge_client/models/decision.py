@@ -22,11 +22,14 @@ class Decision:
         action (DecisionAction):
         choose (str | Unset): With choose_another: a Rupa patient id, or a row's key. Default: ''.
         why (str | Unset):  Default: ''.
+        seen (str | Unset): The case's `seen` when it was looked at: what has changed since is not decided (409).
+            Default: ''.
     """
 
     action: DecisionAction
     choose: str | Unset = ""
     why: str | Unset = ""
+    seen: str | Unset = ""
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
@@ -35,6 +38,8 @@ class Decision:
         choose = self.choose
 
         why = self.why
+
+        seen = self.seen
 
         field_dict: dict[str, Any] = {}
         field_dict.update(self.additional_properties)
@@ -47,6 +52,8 @@ class Decision:
             field_dict["choose"] = choose
         if why is not UNSET:
             field_dict["why"] = why
+        if seen is not UNSET:
+            field_dict["seen"] = seen
 
         return field_dict
 
@@ -59,10 +66,13 @@ class Decision:
 
         why = d.pop("why", UNSET)
 
+        seen = d.pop("seen", UNSET)
+
         decision = cls(
             action=action,
             choose=choose,
             why=why,
+            seen=seen,
         )
 
         decision.additional_properties = d

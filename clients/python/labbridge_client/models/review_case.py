@@ -37,6 +37,7 @@ class ReviewCase:
         decided_by (None | str):
         opened_at (datetime.datetime):
         decided_at (datetime.datetime | None):
+        seen (None | str): Of an open case: what is asked now. Send it with the decision.
     """
 
     id: UUID
@@ -53,6 +54,7 @@ class ReviewCase:
     decided_by: None | str
     opened_at: datetime.datetime
     decided_at: datetime.datetime | None
+    seen: None | str
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
@@ -95,6 +97,9 @@ class ReviewCase:
         else:
             decided_at = self.decided_at
 
+        seen: None | str
+        seen = self.seen
+
         field_dict: dict[str, Any] = {}
         field_dict.update(self.additional_properties)
         field_dict.update(
@@ -113,6 +118,7 @@ class ReviewCase:
                 "decided_by": decided_by,
                 "opened_at": opened_at,
                 "decided_at": decided_at,
+                "seen": seen,
             }
         )
 
@@ -190,6 +196,13 @@ class ReviewCase:
 
         decided_at = _parse_decided_at(d.pop("decided_at"))
 
+        def _parse_seen(data: object) -> None | str:
+            if data is None:
+                return data
+            return cast(None | str, data)
+
+        seen = _parse_seen(d.pop("seen"))
+
         review_case = cls(
             id=id,
             kind=kind,
@@ -205,6 +218,7 @@ class ReviewCase:
             decided_by=decided_by,
             opened_at=opened_at,
             decided_at=decided_at,
+            seen=seen,
         )
 
         review_case.additional_properties = d
