@@ -16,7 +16,14 @@ from labbridge.engine.locks import exclusive
 from labbridge.filing.patients import write_back
 from labbridge.handlers.charts import read_charts
 from labbridge.handlers.judging import Finding, Verdict, decide_on, holders_of_email, identity_of, judge
-from labbridge.handlers.links import AlreadyLinked, link, link_chart, link_of
+from labbridge.handlers.links import (
+    AlreadyLinked,
+    Overtaken,
+    judged_by,
+    link,
+    link_chart_as_read,
+    link_of,
+)
 from labbridge.handlers.policies import Plan, plan, settle
 from labbridge.handlers.questions import close_cases, open_case, open_value_case, part_name, review_sentence
 from labbridge.handlers.rupa_patients import (
@@ -69,6 +76,7 @@ UNDONE = "A link was undone. Decide in Labbridge, under Matches."
 ASKED = "Ask the patient, then correct this row: it is matched again by itself."
 CREATED_HERE = "Created at Rupa from this row."
 CREATED_UNHEARD = "Created at Rupa from this row; the answer had been lost."
+OVERTAKEN = "This row was changed a moment ago. Look at it again, then decide."
 
 
 @dataclass(frozen=True)
@@ -87,6 +95,7 @@ def sync_now(chart: Chart) -> str:
         PeerError: a peer is away.
         NotConnected: no usable connection.
         FilingProblem: the row in Caspio cannot be written.
+        NotYet: the row was changed meanwhile.
 
     """
     with exclusive(f"chart:{chart.pk}"):
@@ -94,7 +103,10 @@ def sync_now(chart: Chart) -> str:
         if not chart.present or chart.erased_at:
             return "gone"
         made = link_of(chart)
-        outcome = _unlinked(chart) if made is None else _linked(chart, made)
+        try:
+            outcome = _unlinked(chart) if made is None else _linked(chart, made)
+        except Overtaken:
+            raise NotYet("This row was changed while it was matched.", retry_after=1) from None
         with caspio(chart.practice, "patients") as client:
             tell(chart, client, outcome)
     return outcome.status
@@ -129,14 +141,21 @@ def _unlinked(chart: Chart) -> Outcome:
         _read_table(practice)
     with exclusive(f"patients:{practice.pk}"):
         read_patients(practice, after=max(chart.read_at, chart.asked_at or chart.read_at))
+        _must_stand(chart)
         if chart.asked_at is not None and (found := _made_unheard(chart)) is not None:
             return _take_link(chart, found, CREATED_UNHEARD)
         if chart.rupa_patient_id and not _is_read(practice, chart.rupa_patient_id):
             patient_at_rupa(practice, chart.rupa_patient_id)
         verdict = judge(chart)
-        if verdict.finding is Finding.CREATE:
-            return create(chart)
-        return _act_on(chart, verdict)
+        outcome = create(chart) if verdict.finding is Finding.CREATE else _act_on(chart, verdict)
+    _must_stand(chart)  # the row is not told what was true of its former values
+    return outcome
+
+
+def _must_stand(chart: Chart) -> None:
+    """Reading Rupa's list takes its time, and somebody may correct the row meanwhile. Raises Overtaken."""
+    if judged_by(Chart.objects.get(pk=chart.pk)) != judged_by(chart):
+        raise Overtaken
 
 
 def _is_read(practice: Practice, external_id: str) -> bool:
@@ -158,7 +177,7 @@ def _act_on(chart: Chart, verdict: Verdict) -> Outcome:
     """Everything but creating."""
     match verdict.finding:
         case Finding.LINK:
-            made = link_chart(chart)
+            made = link_chart_as_read(chart)
             if made is None:
                 return Outcome("failed", ID_TAKEN)
             return Outcome("linked", _said(chart, LINKED), made.patient.external_id)
@@ -188,7 +207,21 @@ def create(chart: Chart, *, by_person: bool = False) -> Outcome:
 
     Rupa's list was read and nobody has the e-mail. That we ask is committed before we do: after a lost answer the
     list is read again before anything is sent.
+
+    Raises:
+        Overtaken: the row is somebody else by now. To a person that is said as an outcome.
+
     """
+    try:
+        _must_stand(chart)
+        return _create(chart, by_person=by_person)
+    except Overtaken:
+        if not by_person:
+            raise
+        return Outcome("failed", OVERTAKEN)
+
+
+def _create(chart: Chart, *, by_person: bool) -> Outcome:
     practice, identity = chart.practice, identity_of(chart)
     if config_of(practice).sync.patients != "full" and not by_person:
         return Outcome("waiting", _said(chart, WAITING))
@@ -235,9 +268,12 @@ def _note_asked(chart: Chart, *, asked: bool) -> None:
 
 def _take_link(chart: Chart, patient: Patient, reason: str) -> Outcome:
     try:
-        link(chart, patient, [reason])
+        link(chart, patient, [reason], sent=identity_of(chart).as_person())
     except AlreadyLinked:
         return Outcome("failed", ID_TAKEN)
+    except Overtaken:  # who was created is known: the row is judged anew, beside them
+        _note_asked(chart, asked=False)
+        raise
     _note_asked(chart, asked=False)
     return Outcome("created", _said(chart, CREATED), patient.external_id)
 
