@@ -7,6 +7,7 @@ other. Nothing is created while Rupa's own list, read after the row was, holds t
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 import structlog
 from django.utils import timezone
@@ -43,7 +44,7 @@ from labbridge.peers.errors import Conflict, NotFound, OutcomeUnknown, PeerError
 from labbridge.peers.lab import LabPeer
 from labbridge.peers.rupa.types import PatientSnapshot
 from labbridge.practices.apply import config_of
-from labbridge.practices.clients import caspio, lab, rupa_connection
+from labbridge.practices.clients import RUPA_ASSUMPTIONS, caspio, lab, rupa_connection
 from labbridge.practices.connections import connection_of_patient
 from labbridge.practices.models import Practice
 from labbridge.trust.audit import job, record
@@ -209,6 +210,7 @@ def create(chart: Chart, *, by_person: bool = False) -> Outcome:
     list is read again before anything is sent.
 
     Raises:
+        OutcomeUnknown: nobody was found, but an earlier request may still be under way at Rupa.
         Overtaken: the row is somebody else by now. To a person that is said as an outcome.
 
     """
@@ -227,6 +229,7 @@ def _create(chart: Chart, *, by_person: bool) -> Outcome:
         return Outcome("waiting", _said(chart, WAITING))
     if identity.email is None or holders_of_email(practice, identity.email):
         return _email_taken(chart)
+    _wait_out_doubt(chart)
     connection = rupa_connection(practice)
     with lab(connection, "patients") as peer:
         try:
@@ -248,7 +251,9 @@ def _asked(chart: Chart, peer: LabPeer, person: Person) -> PatientSnapshot:
     record("patient.create", actor=job("sync_chart"), practice=chart.practice, patient=chart)
     try:
         return peer.create_patient(patient_data(person))
-    except OutcomeUnknown:
+    except OutcomeUnknown as error:
+        if error.status is not None:  # it has answered, so whatever it did is done: a list shows it
+            Chart.objects.filter(pk=chart.pk).update(in_doubt_until=None)
         raise
     except PeerError:
         _note_asked(chart, asked=False)
@@ -263,7 +268,14 @@ def _email_taken(chart: Chart) -> Outcome:
 
 def _note_asked(chart: Chart, *, asked: bool) -> None:
     chart.asked_at = timezone.now() if asked else None
-    Chart.objects.filter(pk=chart.pk).update(asked_at=chart.asked_at)
+    chart.in_doubt_until = chart.asked_at and chart.asked_at + RUPA_ASSUMPTIONS.intent_doubt
+    Chart.objects.filter(pk=chart.pk).update(asked_at=chart.asked_at, in_doubt_until=chart.in_doubt_until)
+
+
+def _wait_out_doubt(chart: Chart) -> None:
+    """After a connection broke, Rupa may still be making the patient whom its list does not show yet."""
+    if chart.in_doubt_until is not None and (left := chart.in_doubt_until - timezone.now()) > timedelta():
+        raise OutcomeUnknown("rupa", "look for a patient", code="under_way", retry_after=left.total_seconds())
 
 
 def _take_link(chart: Chart, patient: Patient, reason: str) -> Outcome:

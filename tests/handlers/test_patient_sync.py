@@ -7,11 +7,12 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
 from labbridge.handlers import links, patient_sync
 from labbridge.handlers.cases import CannotDecide, decide
 from labbridge.handlers.charts import read_chart, read_charts
-from labbridge.handlers.judging import Finding
+from labbridge.handlers.judging import Finding, Verdict
 from labbridge.handlers.rupa_patients import refused
 from labbridge.handlers.undo import undo
 from labbridge.mirror.models import CaseState, Chart, Patient, PatientLink, ReviewCase
@@ -280,6 +281,29 @@ def test_a_lost_answer_makes_no_second_patient(
         made["id"],
         "created",
     )
+
+
+@pytest.mark.parametrize(("kind", "asked"), [("reset_before", 1), ("error_after", 2)])
+def test_after_a_broken_connection_nobody_is_asked_for_again_before_the_doubt_is_over(
+    kind: str, asked: int, insert: Any, sync: Any, run_jobs: Any, caspio_sim: Any, rupa_sim: Any,
+    monkeypatch: Any,
+) -> None:  # fmt: skip
+    """The creation may still be under way at Rupa when its list shows nobody yet; an answer ends that."""
+    monkeypatch.setattr(patient_sync, "_made_unheard", lambda _: None)
+    monkeypatch.setattr(patient_sync, "judge", lambda _: Verdict(Finding.CREATE))
+    monkeypatch.setattr(patient_sync, "holders_of_email", lambda *_: [])
+    rupa_sim.fault(kind, match={"method": "POST", "path": "patients"}, times=1)
+
+    def posts() -> int:
+        return sum(one["method"] == "POST" and "patients" in one["path"] for one in rupa_sim.requests())
+
+    insert()
+    sync()
+    run_jobs(waiting=True, rounds=2)
+    assert posts() == asked
+    Chart.objects.update(in_doubt_until=timezone.now())
+    run_jobs(waiting=True)
+    assert posts() == 2
 
 
 SOMEBODY_ELSE = {
