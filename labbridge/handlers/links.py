@@ -5,8 +5,9 @@ Lock order here and everywhere: rows of charts, then patients, then orders by pr
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
+from typing import TypeVar
 from uuid import UUID
 
 import structlog
@@ -62,6 +63,8 @@ ON_ANOTHER = (
 Agreed = dict[str, dict[str, str | None]]
 ONE_BY_ONE = timedelta(days=1)
 
+S = TypeVar("S", Chart, Patient)
+
 #: Why a link ended by itself, for the audit trail.
 OTHER_ID = "The row no longer has this Rupa patient id."
 OVERWRITTEN = "The row or the patient at Rupa was overwritten with another birthday and another first name."
@@ -72,6 +75,10 @@ class AlreadyLinked(Exception):
     """The chart or the patient has another link: only a person can break it."""
 
 
+class Overtaken(Exception):
+    """One of the two was changed while they were judged: what was found about them may not hold any more."""
+
+
 def link(
     chart: Chart,
     patient: Patient,
@@ -79,24 +86,40 @@ def link(
     *,
     made_by: str = "labbridge",
     actor: Actor = RULES,
+    sent: Person | None = None,
 ) -> PatientLink:
     """Make the link and have the patient's orders filed under that row.
 
+    What the rules found holds for `chart` and `patient` as they are given. `sent`: what the patient was created from;
+    what the row says by now is a later change.
+
     Raises:
-        AlreadyLinked: one of the two belongs to somebody else, or the row is gone.
+        AlreadyLinked: one of the two belongs to somebody else or was erased, or the row is gone.
+        Overtaken: one of the two has changed since, and no person has decided.
 
     """
     practice = chart.practice
     values = {"practice": practice, "reasons": list(reasons), "made_by": made_by}
+    judged, beside = chart, patient
     try:
         with transaction.atomic():
             chart = Chart.objects.select_for_update(no_key=True).get(pk=chart.pk)
             patient = Patient.objects.select_for_update(no_key=True).get(pk=patient.pk)
             chart.practice = patient.practice = practice  # no query for each
-            if not chart.present:
+            if not chart.present or chart.erased_at or patient.erased_at:
                 raise AlreadyLinked
+            if sent is not None:
+                if contradicts(chart, patient) or chart.rupa_patient_id not in {"", patient.external_id}:
+                    raise Overtaken
+            elif made_by == "labbridge" and (
+                judged_by(judged) != judged_by(chart) or judged_by(beside) != judged_by(patient)
+            ):
+                raise Overtaken
             # Nothing is settled with somebody who was not read yet: whether the two fit is seen then.
-            values["base"] = None if patient.person is None else agreed(chart, patient)
+            base = None if patient.person is None else agreed(chart, patient)
+            if base is not None and sent is not None:
+                base["caspio"] = hashed(sent)
+            values["base"] = base
             made, created = PatientLink.objects.get_or_create(chart=chart, patient=patient, defaults=values)
             close_cases_without_row(patient)
             if created:
@@ -112,6 +135,11 @@ def link(
     except IntegrityError:
         raise AlreadyLinked from None
     return made
+
+
+def judged_by(record: Chart | Patient) -> tuple[Person | None, str]:
+    """What the rules look at on one side: a link that they make stands on it."""
+    return record.person, record.rupa_patient_id if isinstance(record, Chart) else ""
 
 
 def agreed(chart: Chart, patient: Patient) -> Agreed:
@@ -160,6 +188,11 @@ def link_of(record: Chart | Patient) -> PatientLink | None:
 
 def link_chart(chart: Chart) -> PatientLink | None:
     """The link of a row, made now if the rules allow it from what the mirror knows."""
+    return _at_second_glance(chart, link_chart_as_read)
+
+
+def link_chart_as_read(chart: Chart) -> PatientLink | None:
+    """As `link_chart`, for somebody who has more to do with the row as it was read. Raises Overtaken."""
     made = link_of(chart)
     if made is not None or not chart.present or chart.erased_at:
         return made
@@ -171,6 +204,10 @@ def link_chart(chart: Chart) -> PatientLink | None:
 
 def link_patient(patient: Patient) -> PatientLink | None:
     """The link of a patient at Rupa, made now if the rules allow it; its row is then told."""
+    return _at_second_glance(patient, _link_patient_as_read)
+
+
+def _link_patient_as_read(patient: Patient) -> PatientLink | None:
     made = link_of(patient)
     if made is not None or patient.erased_at:
         return made
@@ -181,6 +218,18 @@ def link_patient(patient: Patient) -> PatientLink | None:
     if made is not None:
         queue_sync(chart)
     return made
+
+
+def _at_second_glance(record: S, deed: Callable[[S], PatientLink | None]) -> PatientLink | None:
+    """Judge once more, as it is by now, what was changed meanwhile; after that it is for the change's own job."""
+    try:
+        return deed(record)
+    except Overtaken:
+        record.refresh_from_db()
+    try:
+        return deed(record)
+    except Overtaken:
+        return None
 
 
 def _made(chart: Chart, patient: Patient, reasons: Iterable[str]) -> PatientLink | None:

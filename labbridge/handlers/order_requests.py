@@ -13,6 +13,7 @@ import structlog
 from django.db import transaction
 from django.utils import timezone
 
+from labbridge.engine.jobs import NotYet
 from labbridge.filing.execute import FilingProblem
 from labbridge.handlers.charts import read_chart_by_key
 from labbridge.handlers.intents import read_intent, start_later
@@ -39,6 +40,7 @@ log = structlog.get_logger()
 MOST_TESTS = 100  # of one request: more is a mistake in a page, not an order
 LATER = "Rupa cannot be reached now. We go on trying by ourselves; the checkout then appears here."
 CASPIO_AWAY = "Caspio cannot be reached now. We go on trying by ourselves; the checkout then appears here."
+IN_CHANGE = "The patient's row was changed a moment ago and is matched again. The checkout then appears here."
 GAVE_UP = "Rupa could not be reached for days, so this was given up. Ask again when Rupa works."
 NO_PATIENT = (
     "There is no patient with this key in the practice's Caspio table. Correct the key and ask again."
@@ -113,7 +115,7 @@ def ask(practice: Practice, key: str, wanted: Contents, by: Asker, *, again: boo
         return request
     try:
         return fulfil(request, by.actor)
-    except PeerError:
+    except (PeerError, NotYet):
         start_later(request)
         request.refresh_from_db()
         return request
@@ -168,6 +170,7 @@ def fulfil(request: OrderRequest, actor: Actor | None = None) -> OrderRequest:
 
     Raises:
         PeerError: a peer is away; the request says so.
+        NotYet: the patient's row is being changed; it is matched again in a moment.
 
     """
     OrderRequest.objects.filter(pk=request.pk).update(tried_at=timezone.now())
@@ -185,6 +188,9 @@ def fulfil(request: OrderRequest, actor: Actor | None = None) -> OrderRequest:
     except PeerError as error:
         words = CASPIO_AWAY if error.peer == "caspio" else LATER
         note(request, RequestState.RECEIVED, words, Waits.PEER)
+        raise
+    except NotYet:
+        note(request, RequestState.RECEIVED, IN_CHANGE, Waits.PATIENT)
         raise
     request.refresh_from_db()
     return request

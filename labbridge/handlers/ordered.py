@@ -14,7 +14,7 @@ from django.db import transaction
 
 from labbridge.handlers import jobs
 from labbridge.handlers.judging import is_held
-from labbridge.handlers.links import AlreadyLinked, link, queue_sync
+from labbridge.handlers.links import AlreadyLinked, Overtaken, link, queue_sync
 from labbridge.handlers.settle import settle
 from labbridge.mirror.models import NotSame, Order, PatientLink
 from labbridge.mirror.person import birthdays_differ, first_names_differ, names_differ
@@ -211,7 +211,7 @@ def link_brought_patient(order: Order) -> PatientLink | None:
         return None
     try:
         made = link(chart, patient, [BROUGHT], made_by="labbridge")
-    except AlreadyLinked:
+    except (AlreadyLinked, Overtaken):
         return None
     _match_anew(request)  # the row gets its Rupa patient id
     return made

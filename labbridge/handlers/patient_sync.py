@@ -7,6 +7,7 @@ other. Nothing is created while Rupa's own list, read after the row was, holds t
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 import structlog
 from django.utils import timezone
@@ -16,7 +17,14 @@ from labbridge.engine.locks import exclusive
 from labbridge.filing.patients import write_back
 from labbridge.handlers.charts import read_charts
 from labbridge.handlers.judging import Finding, Verdict, decide_on, holders_of_email, identity_of, judge
-from labbridge.handlers.links import AlreadyLinked, link, link_chart, link_of
+from labbridge.handlers.links import (
+    AlreadyLinked,
+    Overtaken,
+    judged_by,
+    link,
+    link_chart_as_read,
+    link_of,
+)
 from labbridge.handlers.policies import Plan, plan, settle
 from labbridge.handlers.questions import close_cases, open_case, open_value_case, part_name, review_sentence
 from labbridge.handlers.rupa_patients import (
@@ -36,7 +44,7 @@ from labbridge.peers.errors import Conflict, NotFound, OutcomeUnknown, PeerError
 from labbridge.peers.lab import LabPeer
 from labbridge.peers.rupa.types import PatientSnapshot
 from labbridge.practices.apply import config_of
-from labbridge.practices.clients import caspio, lab, rupa_connection
+from labbridge.practices.clients import RUPA_ASSUMPTIONS, caspio, lab, rupa_connection
 from labbridge.practices.connections import connection_of_patient
 from labbridge.practices.models import Practice
 from labbridge.trust.audit import job, record
@@ -69,6 +77,7 @@ UNDONE = "A link was undone. Decide in Labbridge, under Matches."
 ASKED = "Ask the patient, then correct this row: it is matched again by itself."
 CREATED_HERE = "Created at Rupa from this row."
 CREATED_UNHEARD = "Created at Rupa from this row; the answer had been lost."
+OVERTAKEN = "This row was changed a moment ago. Look at it again, then decide."
 
 
 @dataclass(frozen=True)
@@ -87,6 +96,7 @@ def sync_now(chart: Chart) -> str:
         PeerError: a peer is away.
         NotConnected: no usable connection.
         FilingProblem: the row in Caspio cannot be written.
+        NotYet: the row was changed meanwhile.
 
     """
     with exclusive(f"chart:{chart.pk}"):
@@ -94,7 +104,10 @@ def sync_now(chart: Chart) -> str:
         if not chart.present or chart.erased_at:
             return "gone"
         made = link_of(chart)
-        outcome = _unlinked(chart) if made is None else _linked(chart, made)
+        try:
+            outcome = _unlinked(chart) if made is None else _linked(chart, made)
+        except Overtaken:
+            raise NotYet("This row was changed while it was matched.", retry_after=1) from None
         with caspio(chart.practice, "patients") as client:
             tell(chart, client, outcome)
     return outcome.status
@@ -129,14 +142,21 @@ def _unlinked(chart: Chart) -> Outcome:
         _read_table(practice)
     with exclusive(f"patients:{practice.pk}"):
         read_patients(practice, after=max(chart.read_at, chart.asked_at or chart.read_at))
+        _must_stand(chart)
         if chart.asked_at is not None and (found := _made_unheard(chart)) is not None:
             return _take_link(chart, found, CREATED_UNHEARD)
         if chart.rupa_patient_id and not _is_read(practice, chart.rupa_patient_id):
             patient_at_rupa(practice, chart.rupa_patient_id)
         verdict = judge(chart)
-        if verdict.finding is Finding.CREATE:
-            return create(chart)
-        return _act_on(chart, verdict)
+        outcome = create(chart) if verdict.finding is Finding.CREATE else _act_on(chart, verdict)
+    _must_stand(chart)  # the row is not told what was true of its former values
+    return outcome
+
+
+def _must_stand(chart: Chart) -> None:
+    """Reading Rupa's list takes its time, and somebody may correct the row meanwhile. Raises Overtaken."""
+    if judged_by(Chart.objects.get(pk=chart.pk)) != judged_by(chart):
+        raise Overtaken
 
 
 def _is_read(practice: Practice, external_id: str) -> bool:
@@ -158,7 +178,7 @@ def _act_on(chart: Chart, verdict: Verdict) -> Outcome:
     """Everything but creating."""
     match verdict.finding:
         case Finding.LINK:
-            made = link_chart(chart)
+            made = link_chart_as_read(chart)
             if made is None:
                 return Outcome("failed", ID_TAKEN)
             return Outcome("linked", _said(chart, LINKED), made.patient.external_id)
@@ -188,12 +208,28 @@ def create(chart: Chart, *, by_person: bool = False) -> Outcome:
 
     Rupa's list was read and nobody has the e-mail. That we ask is committed before we do: after a lost answer the
     list is read again before anything is sent.
+
+    Raises:
+        OutcomeUnknown: nobody was found, but an earlier request may still be under way at Rupa.
+        Overtaken: the row is somebody else by now. To a person that is said as an outcome.
+
     """
+    try:
+        _must_stand(chart)
+        return _create(chart, by_person=by_person)
+    except Overtaken:
+        if not by_person:
+            raise
+        return Outcome("failed", OVERTAKEN)
+
+
+def _create(chart: Chart, *, by_person: bool) -> Outcome:
     practice, identity = chart.practice, identity_of(chart)
     if config_of(practice).sync.patients != "full" and not by_person:
         return Outcome("waiting", _said(chart, WAITING))
     if identity.email is None or holders_of_email(practice, identity.email):
         return _email_taken(chart)
+    _wait_out_doubt(chart)
     connection = rupa_connection(practice)
     with lab(connection, "patients") as peer:
         try:
@@ -215,7 +251,9 @@ def _asked(chart: Chart, peer: LabPeer, person: Person) -> PatientSnapshot:
     record("patient.create", actor=job("sync_chart"), practice=chart.practice, patient=chart)
     try:
         return peer.create_patient(patient_data(person))
-    except OutcomeUnknown:
+    except OutcomeUnknown as error:
+        if error.status is not None:  # it has answered, so whatever it did is done: a list shows it
+            Chart.objects.filter(pk=chart.pk).update(in_doubt_until=None)
         raise
     except PeerError:
         _note_asked(chart, asked=False)
@@ -230,14 +268,24 @@ def _email_taken(chart: Chart) -> Outcome:
 
 def _note_asked(chart: Chart, *, asked: bool) -> None:
     chart.asked_at = timezone.now() if asked else None
-    Chart.objects.filter(pk=chart.pk).update(asked_at=chart.asked_at)
+    chart.in_doubt_until = chart.asked_at and chart.asked_at + RUPA_ASSUMPTIONS.intent_doubt
+    Chart.objects.filter(pk=chart.pk).update(asked_at=chart.asked_at, in_doubt_until=chart.in_doubt_until)
+
+
+def _wait_out_doubt(chart: Chart) -> None:
+    """After a connection broke, Rupa may still be making the patient whom its list does not show yet."""
+    if chart.in_doubt_until is not None and (left := chart.in_doubt_until - timezone.now()) > timedelta():
+        raise OutcomeUnknown("rupa", "look for a patient", code="under_way", retry_after=left.total_seconds())
 
 
 def _take_link(chart: Chart, patient: Patient, reason: str) -> Outcome:
     try:
-        link(chart, patient, [reason])
+        link(chart, patient, [reason], sent=identity_of(chart).as_person())
     except AlreadyLinked:
         return Outcome("failed", ID_TAKEN)
+    except Overtaken:  # who was created is known: the row is judged anew, beside them
+        _note_asked(chart, asked=False)
+        raise
     _note_asked(chart, asked=False)
     return Outcome("created", _said(chart, CREATED), patient.external_id)
 

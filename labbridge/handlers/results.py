@@ -148,14 +148,22 @@ def _embedded_pdf(text: str, max_size: int) -> bytes | None:
 
 
 def _pending(order: Order) -> list[ResultSource]:
-    pending = ResultSource.objects.filter(ordered_test__order=order, state=SourceState.PENDING)
+    pending = ResultSource.objects.filter(
+        ordered_test__order=order, state=SourceState.PENDING,
+        ordered_test__order__erased_at=None, ordered_test__order__patient__erased_at=None,
+    )  # fmt: skip
     return list(pending.select_related("ordered_test__practice").order_by("as_of", "id"))
 
 
 def _change(order: Order, change: Callable[[], bool]) -> None:
-    """Let a source come to its end with the order locked; what changed by it belongs into Caspio."""
+    """Let a source come to its end with the order locked; what changed by it belongs into Caspio.
+
+    Not of an order whose contents were removed while its file was on its way: it would hold them again.
+    """
     with transaction.atomic():
         locked = Order.objects.select_related("patient").select_for_update(of=("self",)).get(pk=order.pk)
+        if locked.erased_at or (locked.patient and locked.patient.erased_at):
+            return
         changed = change()
         changed |= check_names(locked, [locked.patient.person if locked.patient else None])
         if changed:

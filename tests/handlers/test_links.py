@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from django.db import transaction
 
-from labbridge.handlers import charts
+from labbridge.handlers import charts, links
 from labbridge.handlers.charts import retire_chart, take_charts, take_rows
 from labbridge.handlers.judging import BY_ID
 from labbridge.handlers.links import (
@@ -15,6 +15,7 @@ from labbridge.handlers.links import (
     ON_SEVERAL,
     OVERWRITTEN,
     UNLINKED,
+    AlreadyLinked,
     link,
     link_patient,
     why_unlinked,
@@ -193,6 +194,35 @@ def test_what_a_killed_process_had_not_followed_up_is_followed_up_next_time(
     assert linked(held) is None
     read(willow, row(1))
     assert linked(held) == "P-1"
+
+
+@pytest.mark.parametrize(
+    ("becomes", "row_key"), [({"last_name": "Testcase-Jones"}, "P-1"), ({"birthday": "1990-09-09"}, None)]
+)
+def test_whoever_changes_while_they_are_judged_is_judged_again(
+    willow: Practice, becomes: dict[str, str], row_key: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read(willow, row(1))
+    held = at_rupa(willow)
+    judge_back, changed = links.judge_back, list[Patient]()
+
+    def meanwhile(patient: Patient) -> Any:
+        found = judge_back(patient)
+        if not changed:
+            changed.append(at_rupa(willow, minute=2, **becomes))
+        return found
+
+    monkeypatch.setattr(links, "judge_back", meanwhile)
+    link_patient(held)
+    assert linked(held) == row_key
+
+
+def test_nobody_is_linked_who_was_erased_meanwhile(willow: Practice) -> None:
+    read(willow, row(1))
+    held = at_rupa(willow)
+    Patient.objects.update(erased_at=at(2))
+    with pytest.raises(AlreadyLinked):
+        link(Chart.objects.get(), held, ["Decided."], made_by="front desk")
 
 
 # -- links follow what stands in Caspio ----------------------------------------------------------------------

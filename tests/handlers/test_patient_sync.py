@@ -7,9 +7,12 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
+from labbridge.handlers import links, patient_sync
 from labbridge.handlers.cases import CannotDecide, decide
 from labbridge.handlers.charts import read_chart, read_charts
+from labbridge.handlers.judging import Finding, Verdict
 from labbridge.handlers.rupa_patients import refused
 from labbridge.handlers.undo import undo
 from labbridge.mirror.models import CaseState, Chart, Patient, PatientLink, ReviewCase
@@ -278,6 +281,131 @@ def test_a_lost_answer_makes_no_second_patient(
         made["id"],
         "created",
     )
+
+
+@pytest.mark.parametrize(("kind", "asked"), [("reset_before", 1), ("error_after", 2)])
+def test_after_a_broken_connection_nobody_is_asked_for_again_before_the_doubt_is_over(
+    kind: str, asked: int, insert: Any, sync: Any, run_jobs: Any, caspio_sim: Any, rupa_sim: Any,
+    monkeypatch: Any,
+) -> None:  # fmt: skip
+    """The creation may still be under way at Rupa when its list shows nobody yet; an answer ends that."""
+    monkeypatch.setattr(patient_sync, "_made_unheard", lambda _: None)
+    monkeypatch.setattr(patient_sync, "judge", lambda _: Verdict(Finding.CREATE))
+    monkeypatch.setattr(patient_sync, "holders_of_email", lambda *_: [])
+    rupa_sim.fault(kind, match={"method": "POST", "path": "patients"}, times=1)
+
+    def posts() -> int:
+        return sum(one["method"] == "POST" and "patients" in one["path"] for one in rupa_sim.requests())
+
+    insert()
+    sync()
+    run_jobs(waiting=True, rounds=2)
+    assert posts() == asked
+    Chart.objects.update(in_doubt_until=timezone.now())
+    run_jobs(waiting=True)
+    assert posts() == 2
+
+
+SOMEBODY_ELSE = {
+    "First_Name": "Bruno", "Last_Name": "Beispiel", "Email": "bruno@patients.example", "Date_of_Birth": "1951-06-07",
+}  # fmt: skip
+
+
+@pytest.fixture
+def edit_meanwhile(practice: Practice, change: Any, caspio_sim: Any) -> Any:
+    """Front desk corrects the row, and Caspio's message about that is done, while the job is under way."""
+
+    def edit(**values: str) -> None:
+        change(**values)
+        with caspio(practice, "test") as client:
+            read_chart(practice, client, row(caspio_sim)["PK_ID"])
+
+    return edit
+
+
+def linked_with() -> list[str]:
+    return list(PatientLink.objects.values_list("patient__external_id", flat=True))
+
+
+def test_a_row_that_becomes_somebody_else_while_it_is_judged_is_not_linked(
+    insert: Any,
+    sync: Any,
+    run_jobs: Any,
+    edit_meanwhile: Any,
+    caspio_sim: Any,
+    rupa_sim: Any,
+    monkeypatch: Any,
+) -> None:
+    rupa_sim.call("POST", "/_sim/patients", AT_RUPA)
+    insert()
+    judge, edited = links.judge, list[bool]()
+
+    def meanwhile(chart: Chart) -> Any:
+        verdict = judge(chart)
+        if verdict.finding is Finding.LINK and not edited:
+            edited.append(True)
+            edit_meanwhile(**SOMEBODY_ELSE)
+        return verdict
+
+    monkeypatch.setattr(links, "judge", meanwhile)
+    sync()
+    run_jobs(waiting=True)
+    (bruno,) = patients(rupa_sim, "bruno@patients.example")
+    assert (edited, linked_with()) == ([True], [bruno["id"]])
+    assert row(caspio_sim)["Rupa_Patient_ID"] == bruno["id"]
+
+
+@pytest.mark.parametrize("values", [{"Phone": "(415) 555-0199"}, SOMEBODY_ELSE])
+def test_a_row_that_is_changed_while_rupa_s_list_is_read_is_sent_as_it_is_by_then(
+    values: dict[str, str], insert: Any, sync: Any, run_jobs: Any, edit_meanwhile: Any, rupa_sim: Any,
+    monkeypatch: Any,
+) -> None:  # fmt: skip
+    insert()
+    read, edited = patient_sync.read_patients, list[bool]()
+
+    def meanwhile(practice: Practice, **since: Any) -> Any:
+        if not edited:
+            edited.append(True)
+            edit_meanwhile(**values)
+        return read(practice, **since)
+
+    monkeypatch.setattr(patient_sync, "read_patients", meanwhile)
+    sync()
+    run_jobs(waiting=True)
+    (made,) = [*patients(rupa_sim), *patients(rupa_sim, "bruno@patients.example")]
+    assert linked_with() == [made["id"]]
+    assert (made["email"], made["phone_number"]) == (
+        values.get("Email", "ottilie@patients.example"),
+        "+14155550199" if "Phone" in values else "+14155550132",
+    )
+
+
+@pytest.mark.parametrize("values", [{"Phone": "(415) 555-0199"}, SOMEBODY_ELSE])
+def test_a_row_that_is_changed_while_rupa_makes_the_patient(
+    values: dict[str, str], insert: Any, sync: Any, run_jobs: Any, edit_meanwhile: Any, caspio_sim: Any,
+    rupa_sim: Any, monkeypatch: Any,
+) -> None:  # fmt: skip
+    """A correction counts as a later change, and is sent; somebody else is not linked with who was made."""
+    insert()
+    asked, edited = patient_sync._asked, list[bool]()
+
+    def meanwhile(*about: Any) -> Any:
+        snapshot = asked(*about)
+        if not edited:
+            edited.append(True)
+            edit_meanwhile(**values)
+        return snapshot
+
+    monkeypatch.setattr(patient_sync, "_asked", meanwhile)
+    sync()
+    run_jobs(waiting=True)
+    (ottilie,) = patients(rupa_sim)
+    if "Phone" in values:
+        assert (linked_with(), ottilie["phone_number"]) == ([ottilie["id"]], "+14155550199")
+    else:
+        assert linked_with() == [patients(rupa_sim, "bruno@patients.example")[0]["id"]]
+        assert ottilie["phone_number"] == "+14155550132"
+    assert row(caspio_sim)["Rupa_Patient_ID"] == linked_with()[0]
 
 
 def test_an_email_that_was_taken_a_moment_ago_is_never_sent(

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.db import connection
+from django.db.models import F
 from django.utils import timezone
 from typer.testing import CliRunner
 
 from labbridge.cli import app
-from labbridge.handlers import retention
+from labbridge.handlers import results, retention
 from labbridge.handlers.connections import replay
 from labbridge.handlers.erasure import CannotErase, erase
 from labbridge.inbox.models import Event, EventState
@@ -25,6 +27,7 @@ from labbridge.mirror.models import (
     ResultValue,
     ReviewCase,
     StoredFile,
+    Take,
 )  # fmt: skip
 from labbridge.mirror.pseudonyms import sides_of
 from labbridge.practices.models import Practice
@@ -147,6 +150,41 @@ def test_an_erased_patient_is_not_read_in_again(
     assert Patient.objects.exclude(erased_at=None).get().person is None
     assert caspio_sim.tables() == before
     assert not Event.objects.exclude(state__in=[EventState.HANDLED]).exists()
+
+
+def _erased(order: Order) -> None:
+    run_erase(order.practice, 1)
+
+
+def _emptied(order: Order) -> None:
+    Order.objects.filter(pk=order.pk).update(filed_revision=F("revision"))
+    assert retention._empty_order(order.pk, timezone.now())
+
+
+@pytest.mark.parametrize("removed", [_erased, _emptied])
+def test_a_file_that_is_on_its_way_while_contents_are_removed_is_not_kept(
+    removed: Callable[[Order], None], filed: Practice, rupa_sim: Any, deliver_all: Any, run_jobs: Any,
+    monkeypatch: Any,
+):  # fmt: skip
+    made = rupa_sim.order(chart(1).link.patient.external_id)
+    rupa_sim.act(made, "result", files="pdf+hl7")
+    fetch = results.fetch
+
+    def meanwhile(source: ResultSource, rupa: Any) -> results.Content:
+        content = fetch(source, rupa)
+        order = source.ordered_test.order
+        if not Order.objects.get(pk=order.pk).erased_at:
+            removed(order)
+        return content
+
+    monkeypatch.setattr(results, "fetch", meanwhile)
+    deliver_all()
+    run_jobs(waiting=True)
+    order = Order.objects.get(external_id=made)
+    assert order.erased_at
+    assert not Result.objects.filter(ordered_test__order=order).exists()
+    assert not ResultValue.objects.filter(result__ordered_test__order=order).exists()
+    assert not Take.objects.filter(source__ordered_test__order=order).exists()
 
 
 def test_a_new_order_of_an_erased_patient_waits_for_a_person(

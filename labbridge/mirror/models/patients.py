@@ -43,6 +43,7 @@ class Chart(models.Model):
     changed = models.JSONField(default=dict)  # part -> when its value was first seen, as `Patient.clock`
     #: When Rupa was asked to create this patient and has not answered yet: looked up before it is asked again.
     asked_at = models.DateTimeField(null=True)
+    in_doubt_until = models.DateTimeField(null=True)  # until then, not finding them there proves nothing
 
     class Meta:
         constraints: ClassVar = [models.UniqueConstraint(fields=["practice", "key"], name="chart_once")]

@@ -57,7 +57,8 @@ class RupaAssumptions:
     """Question 10: no life of an order intent is documented. An unused one is put away after so long."""
 
     intent_doubt: timedelta = timedelta(seconds=60)
-    """How long after a connection broke a creation may still be under way at Rupa, unseen by a listing."""
+    """How long after a connection broke a creation may still be under way at Rupa, unseen by a listing: of an
+    order intent, and of a patient."""
 
     includes: Mapping[str, str] = field(default_factory=lambda: DEFAULT_INCLUDES)
     """4: sent as `include`, dropped for good when answered with 400."""
