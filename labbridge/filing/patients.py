@@ -12,6 +12,7 @@ from typing import Any
 
 import structlog
 from django.db import transaction
+from django.utils import timezone
 
 from labbridge.filing.execute import FilingProblem
 from labbridge.filing.models import FiledRow, RowState
@@ -147,8 +148,10 @@ def _send(chart: Chart, client: Caspio, part: PatientFields, ledger: FiledRow, b
 
 
 def note_row(chart: Chart, person: Person, rupa_patient_id: str | None) -> None:
-    """We have put this on the row: its next reading is no news."""
+    """We have put this on the row: its next reading is no news, and one that began before is out of date."""
     held = Chart.objects.select_for_update(no_key=True).get(pk=chart.pk)
+    if held.erased_at:  # meanwhile: nothing of the person comes back
+        return
     changed_id = rupa_patient_id is not None and held.rupa_patient_id != rupa_patient_id
     if not changed_id and all(held.person.get(part) == value for part, value in person.items()):
         return
@@ -159,8 +162,9 @@ def note_row(chart: Chart, person: Person, rupa_patient_id: str | None) -> None:
         index(held, held.person)
     if held.content_index is not None:  # else what the row last said is still to be followed up
         held.content_index = content_index(held.person, held.rupa_patient_id)
+    held.read_at = timezone.now()
     held.save()
-    for name in ("person", "rupa_patient_id", "content_index", "lookup_keys"):
+    for name in ("person", "rupa_patient_id", "content_index", "lookup_keys", "read_at"):
         setattr(chart, name, getattr(held, name))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -45,14 +45,25 @@ log = structlog.get_logger()
 TOGETHER = 100  #: rows of an import that are followed in one transaction
 
 
+@dataclass(frozen=True)
+class Page:
+    """Rows of the patients table as Caspio gave them.
+
+    They may be taken over long after: what is known of a row from a later question, or from our own write, stays.
+    """
+
+    asked: datetime  #: just before Caspio was asked: they are at least as new as that
+    rows: list[Row] = field(repr=False)
+
+
 def read_chart(practice: Practice, caspio: Caspio, pk_id: int) -> None:
     """Read one row again by its key and take it over. A row that is gone loses its link, never its data."""
-    fields = config_of(practice).caspio.patients
+    fields, asked = config_of(practice).caspio.patients, timezone.now()
     row = caspio.table(fields.table).first(select=_select(fields), where=q.field("PK_ID") == pk_id)
     if row is None:
-        retire_chart(practice, pk_id)
+        retire_chart(practice, pk_id, asked=asked)
         return
-    take_rows(practice, fields, [row])
+    take_rows(practice, fields, Page(asked, [row]))
 
 
 def read_charts(practice: Practice, caspio: Caspio, *, queue: bool = True) -> int:
@@ -60,24 +71,26 @@ def read_charts(practice: Practice, caspio: Caspio, *, queue: bool = True) -> in
     return take_charts(practice, chart_pages(practice, caspio), queue=queue)
 
 
-def chart_pages(practice: Practice, caspio: Caspio) -> Iterator[list[Row]]:
+def chart_pages(practice: Practice, caspio: Caspio) -> Iterator[Page]:
     """The whole patients table by keyset pages, without patient data in any address."""
-    fields = config_of(practice).caspio.patients
-    return caspio.table(fields.table).iterate(select=_select(fields))
+    fields, asked = config_of(practice).caspio.patients, timezone.now()
+    for rows in caspio.table(fields.table).iterate(select=_select(fields)):
+        yield Page(asked, rows)
+        asked = timezone.now()  # the next one is asked for when the caller is done with this one
 
 
 def look_in_caspio(patient: Patient, caspio: Caspio) -> None:
     """Ask Caspio for the row with this Rupa patient id: one call, by a key."""
     fields = config_of(patient.practice).caspio.patients
     if fields.rupa_patient_id:
-        where = q.field(fields.rupa_patient_id) == patient.external_id
+        where, asked = q.field(fields.rupa_patient_id) == patient.external_id, timezone.now()
         found = caspio.table(fields.table).all(select=_select(fields), where=where)
-        take_rows(patient.practice, fields, found)
+        take_rows(patient.practice, fields, Page(asked, found))
 
 
 def take_charts(
     practice: Practice,
-    pages: Iterable[list[Row]],
+    pages: Iterable[Page],
     *,
     began: datetime | None = None,
     queue: bool = True,
@@ -93,14 +106,14 @@ def take_charts(
     started, seen, changed = began or timezone.now(), set[int](), list[_Changed]()
     for page in pages:
         changed += _keep_rows(practice, fields, page)
-        seen.update(row["PK_ID"] for row in page)
+        seen.update(row["PK_ID"] for row in page.rows)
     present = Chart.objects.filter(practice=practice, present=True, read_at__lt=started)
     gone = {pk_id for pk_id in present.values_list("pk_id", flat=True) if pk_id is not None} - seen
     if brake and config_of(practice).sync.is_too_much(len(gone), len(gone) + len(seen)):
         log.warning("patients.too_many_gone", practice=practice.slug, count=len(gone))
         gone = set()
     for pk_id in gone:
-        retire_chart(practice, pk_id)
+        retire_chart(practice, pk_id, asked=started)
     Practice.objects.filter(pk=practice.pk).update(charts_read_at=started)
     _follow(practice, changed, queue=queue)
     return len(seen)
@@ -116,14 +129,14 @@ class ChartsCompared:
     gone: int
 
 
-def compare_charts(practice: Practice, pages: Iterable[list[Row]]) -> ChartsCompared:
+def compare_charts(practice: Practice, pages: Iterable[Page]) -> ChartsCompared:
     """Compare all rows of the patients table with what is held, by their content. Changes nothing."""
     theirs = config_of(practice).caspio.patients.read_fields()
     held = {
         chart.key: chart for chart in Chart.objects.filter(practice=practice, present=True).defer("person")
     }
     new, changed, seen = 0, 0, set[str]()
-    for row in (row for page in pages for row in page):
+    for row in (row for page in pages for row in page.rows):
         key = row.get(theirs["key"])
         if key in (None, ""):
             continue
@@ -152,25 +165,25 @@ class _Changed:
     former_email: bytes | None
 
 
-def take_rows(practice: Practice, fields: PatientFields, rows: list[Row]) -> None:
+def take_rows(practice: Practice, fields: PatientFields, page: Page) -> None:
     """Merge rows of the patients table, then make and end links. Never row by row: the next may be a double.
 
     A row that was read before anybody told of it, as the first reading of the table does, has no outcome yet: now it
     gets one, though nothing in it has changed.
     """
-    changed = _keep_rows(practice, fields, rows)
+    changed = _keep_rows(practice, fields, page)
     _follow(practice, changed)
-    keys = {str(row.get(fields.read_fields()["key"])) for row in rows}
+    keys = {str(row.get(fields.read_fields()["key"])) for row in page.rows}
     silent = Chart.objects.filter(practice=practice, key__in=keys, present=True, sync_status="")
     queue_syncs(practice, silent.exclude(pk__in=[one.chart_id for one in changed]))
 
 
-def _keep_rows(practice: Practice, fields: PatientFields, rows: list[Row]) -> list[_Changed]:
+def _keep_rows(practice: Practice, fields: PatientFields, page: Page) -> list[_Changed]:
     theirs = fields.read_fields()
-    keys = {str(row.get(theirs["key"])) for row in rows}
+    keys = {str(row.get(theirs["key"])) for row in page.rows}
     held = {chart.key: chart for chart in Chart.objects.filter(practice=practice, key__in=keys)}
     same, changed = [], []
-    for row in rows:
+    for row in page.rows:
         key = row.get(theirs["key"])
         if key in (None, ""):
             continue  # a row that nobody can point to yet
@@ -178,9 +191,9 @@ def _keep_rows(practice: Practice, fields: PatientFields, rows: list[Row]) -> li
         if chart is not None and (chart.erased_at or content.is_in(chart)):
             same.append(chart.pk)
         else:
-            changed.append(outliving_deadlocks(partial(_kept, practice, str(key), content)))
-    Chart.objects.filter(pk__in=same).update(read_at=timezone.now())
-    return changed
+            changed.append(outliving_deadlocks(partial(_kept, practice, str(key), content, page.asked)))
+    Chart.objects.filter(pk__in=same, read_at__lt=page.asked).update(read_at=page.asked)
+    return [one for one in changed if one is not None]
 
 
 class Content:
@@ -200,18 +213,23 @@ class Content:
         return held and chart.present and chart.pk_id == self.pk_id
 
 
-def _kept(practice: Practice, key: str, content: Content) -> _Changed:
+def _kept(practice: Practice, key: str, content: Content, asked: datetime) -> _Changed | None:
     try:
         with transaction.atomic():
-            return _keep(practice, key, content)
+            return _keep(practice, key, content, asked)
     except IntegrityError:  # another job has kept the same new row meanwhile: now it is found
         with transaction.atomic():
-            return _keep(practice, key, content)
+            return _keep(practice, key, content, asked)
 
 
-def _keep(practice: Practice, key: str, content: Content) -> _Changed:
-    """Its content index is written by `_follow`: until then the row counts as changed, whatever happens."""
-    chart = _chart_of(practice, key, content.pk_id)
+def _keep(practice: Practice, key: str, content: Content, asked: datetime) -> _Changed | None:
+    """Its content index is written by `_follow`: until then the row counts as changed, whatever happens.
+
+    None where a newer word about the row is held than one that was asked for at `asked`.
+    """
+    chart = _chart_of(practice, key, content.pk_id, asked)
+    if chart is None:
+        return None
     if chart.erased_at:  # its key was changed in Caspio since
         return _Changed(chart.pk, b"", None)
     former = None if chart.email_index is None else bytes(chart.email_index)
@@ -222,7 +240,7 @@ def _keep(practice: Practice, key: str, content: Content) -> _Changed:
     for part, value in content.person.items():
         if chart.person.get(part) != value:
             chart.changed[part] = age_of(now)
-    chart.pk_id, chart.read_at, chart.present = content.pk_id, now, True
+    chart.pk_id, chart.read_at, chart.present = content.pk_id, asked, True
     chart.person, chart.rupa_patient_id, chart.content_index = content.person, content.rupa_patient_id, None
     index(chart, content.person)
     chart.save()
@@ -239,14 +257,19 @@ def _end_contradicted(chart: Chart, *, other_row: bool) -> None:
         unlink(made, why=why)
 
 
-def _chart_of(practice: Practice, key: str, pk_id: int) -> Chart:
-    """The chart of a row: by its key; else by its PK_ID, for then its key was changed in Caspio."""
+def _chart_of(practice: Practice, key: str, pk_id: int, asked: datetime) -> Chart | None:
+    """The chart of a row: by its key; else by its PK_ID, for then its key was changed in Caspio.
+
+    None where either was read or written after `asked`.
+    """
     charts = Chart.objects.select_for_update(no_key=True).filter(practice=practice)
     chart = charts.filter(key=key).first()
     former = charts.filter(pk_id=pk_id, present=True).exclude(key=key).first()
+    if any(one is not None and one.read_at > asked for one in (chart, former)):
+        return None
     if chart is not None:
         if former is not None:  # that row has taken over the key of another one
-            _retire(former)
+            _retire(former, asked)
         return chart
     if former is None:
         return Chart(practice=practice, key=key)
@@ -331,26 +354,31 @@ def read_chart_by_key(practice: Practice, caspio: Caspio, key: str) -> Chart | N
     """The chart of a practice's own key, read now if it is not known yet. One call."""
     fields = config_of(practice).caspio.patients
     value: int | str = int(key) if fields.key == "PK_ID" and key.isdigit() else key
+    asked = timezone.now()
     row = caspio.table(fields.table).first(select=_select(fields), where=q.field(fields.key) == value)
     if row is not None:
-        take_rows(practice, fields, [row])
+        take_rows(practice, fields, Page(asked, [row]))
     return Chart.objects.filter(practice=practice, key=key, present=True).first()
 
 
-def retire_chart(practice: Practice, pk_id: int) -> None:
-    """Its row is gone from Caspio, deleted or merged into another: nothing more may be filed under it."""
+def retire_chart(practice: Practice, pk_id: int, *, asked: datetime) -> None:
+    """Its row is gone from Caspio, deleted or merged into another: nothing more may be filed under it.
+
+    `asked`: when Caspio was asked for it. A row that was read since is there.
+    """
     with transaction.atomic():
         charts = Chart.objects.select_for_update(no_key=True).filter(
-            practice=practice, pk_id=pk_id, present=True
+            practice=practice, pk_id=pk_id, present=True, read_at__lte=asked
         )
         for chart in charts:
-            _retire(chart)
+            _retire(chart, asked)
 
 
-def _retire(chart: Chart) -> None:
+def _retire(chart: Chart, asked: datetime) -> None:
     """Unlink, here only: at Rupa nothing is deleted. The orders leave this chart, and go to whoever is left."""
     chart.present, chart.sync_status, chart.sync_message = False, "", ""
-    chart.save(update_fields=["present", "sync_status", "sync_message"])
+    chart.read_at = asked  # an older page that still has the row does not bring it back
+    chart.save(update_fields=["present", "sync_status", "sync_message", "read_at"])
     made = link_of(chart)
     close_cases(chart, "row_gone")
     if made is not None:
