@@ -11,9 +11,11 @@ from uuid import UUID
 
 import structlog
 from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from labbridge.database.deadlocks import outliving_deadlocks
+from labbridge.engine.locks import exclusive
 from labbridge.filing.patients import forget_row, is_our_echo
 from labbridge.handlers.judging import index_all
 from labbridge.handlers.links import (
@@ -37,6 +39,7 @@ from labbridge.mirror.person import PARTS, as_text, content_index
 from labbridge.peers.caspio import Caspio, Row
 from labbridge.peers.caspio import where as q
 from labbridge.practices.apply import config_of
+from labbridge.practices.clients import caspio as caspio_of
 from labbridge.practices.config import PatientFields
 from labbridge.practices.models import Practice
 
@@ -63,7 +66,16 @@ def read_chart(practice: Practice, caspio: Caspio, pk_id: int) -> None:
     if row is None:
         retire_chart(practice, pk_id, asked=asked)
         return
-    take_rows(practice, fields, Page(asked, [row]))
+    _take_found(practice, caspio, Page(asked, [row]))
+
+
+def read_table(practice: Practice) -> None:
+    """Have the whole table read, once, where that was not done yet: before the first time, or after it moved."""
+    with exclusive(f"charts:{practice.pk}"):
+        practice.refresh_from_db(fields=["charts_read_at"])
+        if practice.charts_read_at is None:
+            with caspio_of(practice, "patients") as client:
+                read_charts(practice, client, queue=False)
 
 
 def read_charts(practice: Practice, caspio: Caspio, *, queue: bool = True) -> int:
@@ -85,7 +97,7 @@ def look_in_caspio(patient: Patient, caspio: Caspio) -> None:
     if fields.rupa_patient_id:
         where, asked = q.field(fields.rupa_patient_id) == patient.external_id, timezone.now()
         found = caspio.table(fields.table).all(select=_select(fields), where=where)
-        take_rows(patient.practice, fields, Page(asked, found))
+        _take_found(patient.practice, caspio, Page(asked, found))
 
 
 def take_charts(
@@ -102,21 +114,25 @@ def take_charts(
     Without `queue`, nothing new goes to Rupa for it. With `brake`, nobody is taken as gone while so many are missing
     that it looks like an import that has emptied the table: that is for a sweep to say, and for a person to decide.
     """
-    fields = config_of(practice).caspio.patients
-    started, seen, changed = began or timezone.now(), set[int](), list[_Changed]()
+    fields, started = config_of(practice).caspio.patients, began or timezone.now()
+    key, seen, count = fields.read_fields()["key"], set[str](), 0
+    changed, put_off = list[_Changed](), list[Page]()
     for page in pages:
+        changed += _keep_rows(practice, fields, page, put_off)
+        seen.update(str(row.get(key)) for row in page.rows)
+        count += len(page.rows)
+    for page in put_off:
         changed += _keep_rows(practice, fields, page)
-        seen.update(row["PK_ID"] for row in page.rows)
     present = Chart.objects.filter(practice=practice, present=True, read_at__lt=started)
-    gone = {pk_id for pk_id in present.values_list("pk_id", flat=True) if pk_id is not None} - seen
-    if brake and config_of(practice).sync.is_too_much(len(gone), len(gone) + len(seen)):
+    gone = [pk for pk, held in present.values_list("pk", "key") if held not in seen]
+    if brake and config_of(practice).sync.is_too_much(len(gone), len(gone) + count):
         log.warning("patients.too_many_gone", practice=practice.slug, count=len(gone))
-        gone = set()
-    for pk_id in gone:
-        retire_chart(practice, pk_id, asked=started)
-    Practice.objects.filter(pk=practice.pk).update(charts_read_at=started)
+        gone = []
+    for pk in gone:
+        _retire_all(Chart.objects.filter(pk=pk), started)
+    _where_it_was(practice).update(charts_read_at=started)
     _follow(practice, changed, queue=queue)
-    return len(seen)
+    return count
 
 
 @dataclass(frozen=True)
@@ -143,7 +159,7 @@ def compare_charts(practice: Practice, pages: Iterable[Page]) -> ChartsCompared:
         seen.add(str(key))
         chart = held.get(str(key))
         new += chart is None
-        changed += chart is not None and not Content(row, theirs).is_in(chart)
+        changed += chart is not None and Content(row, theirs).is_news_to(chart)
     return ChartsCompared(len(held), new, changed, len(held.keys() - seen))
 
 
@@ -178,11 +194,50 @@ def take_rows(practice: Practice, fields: PatientFields, page: Page) -> None:
     queue_syncs(practice, silent.exclude(pk__in=[one.chart_id for one in changed]))
 
 
-def _keep_rows(practice: Practice, fields: PatientFields, page: Page) -> list[_Changed]:
+def _take_found(practice: Practice, caspio: Caspio, page: Page) -> None:
+    """Rows that were asked for alone. One may have the number of a chart with another key.
+
+    Either that chart's key was changed or given away in Caspio, or the rows of a restored table have new numbers:
+    then the chart's own row is there, and is looked for by its key, which is one call.
+    """
+    fields = config_of(practice).caspio.patients
+    theirs, numbers = fields.read_fields()["key"], [row["PK_ID"] for row in page.rows]
+    others = Chart.objects.filter(practice=practice, present=True, pk_id__in=numbers).exclude(
+        key__in=[str(row.get(theirs)) for row in page.rows]
+    )
+    gone = []
+    for key in [] if theirs == "PK_ID" else list(others.values_list("key", flat=True)):
+        found = _row_by_key(practice, caspio, key)
+        if found.rows:
+            take_rows(practice, fields, found)
+        else:
+            gone.append(key)
+    take_rows(practice, fields, page)
+    _retire_all(Chart.objects.filter(practice=practice, key__in=gone, pk_id=None), page.asked)
+
+
+def _where_it_was(practice: Practice) -> QuerySet[Practice]:
+    """The practice, unless its patients table has moved since its settings were read: what was read is of another."""
+    read = practice.config["caspio"]
+    return Practice.objects.filter(
+        pk=practice.pk,
+        config__caspio__url=read["url"],
+        config__caspio__patients__table=read["patients"]["table"],
+    )
+
+
+def _keep_rows(
+    practice: Practice, fields: PatientFields, page: Page, put_off: list[Page] | None = None
+) -> list[_Changed]:
+    """Merge rows.
+
+    `put_off` takes those with a new key and a number that some chart has: whether its key was changed, or its own row
+    has another number by now, is known when the whole table was read.
+    """
     theirs = fields.read_fields()
     keys = {str(row.get(theirs["key"])) for row in page.rows}
     held = {chart.key: chart for chart in Chart.objects.filter(practice=practice, key__in=keys)}
-    same, changed = [], []
+    same, others = list[UUID](), list[tuple[str, Content]]()
     for row in page.rows:
         key = row.get(theirs["key"])
         if key in (None, ""):
@@ -191,8 +246,20 @@ def _keep_rows(practice: Practice, fields: PatientFields, page: Page) -> list[_C
         if chart is not None and (chart.erased_at or content.is_in(chart)):
             same.append(chart.pk)
         else:
-            changed.append(outliving_deadlocks(partial(_kept, practice, str(key), content, page.asked)))
+            others.append((str(key), content))
     Chart.objects.filter(pk__in=same, read_at__lt=page.asked).update(read_at=page.asked)
+    new = [content.pk_id for key, content in others if key not in held]
+    if put_off is not None and new:
+        numbered = Chart.objects.filter(practice=practice, present=True, pk_id__in=new)
+        later = set(numbered.values_list("pk_id", flat=True))
+        if later:
+            put_off.append(Page(page.asked, [row for row in page.rows if row["PK_ID"] in later]))
+            others = [(key, content) for key, content in others if content.pk_id not in later]
+    if others and not _where_it_was(practice).exists():
+        return []
+    changed = [
+        outliving_deadlocks(partial(_kept, practice, key, content, page.asked)) for key, content in others
+    ]
     return [one for one in changed if one is not None]
 
 
@@ -209,8 +276,15 @@ class Content:
         self.index = content_index(self.person, self.rupa_patient_id)
 
     def is_in(self, chart: Chart) -> bool:
+        return self._is_said_by(chart) and chart.pk_id == self.pk_id
+
+    def is_news_to(self, chart: Chart) -> bool:
+        """Whether the chart would become another. A number that is not known since the table moved is none."""
+        return not self._is_said_by(chart) or chart.pk_id not in {None, self.pk_id}
+
+    def _is_said_by(self, chart: Chart) -> bool:
         held = chart.content_index is not None and bytes(chart.content_index) == self.index
-        return held and chart.present and chart.pk_id == self.pk_id
+        return held and chart.present
 
 
 def _kept(practice: Practice, key: str, content: Content, asked: datetime) -> _Changed | None:
@@ -268,8 +342,9 @@ def _chart_of(practice: Practice, key: str, pk_id: int, asked: datetime) -> Char
     if any(one is not None and one.read_at > asked for one in (chart, former)):
         return None
     if chart is not None:
-        if former is not None:  # that row has taken over the key of another one
-            _retire(former, asked)
+        if former is not None:  # it gave its key away, or its own row has another number and will tell
+            former.pk_id = None
+            former.save(update_fields=["pk_id"])
         return chart
     if former is None:
         return Chart(practice=practice, key=key)
@@ -351,14 +426,19 @@ def is_echo(practice: Practice, row: Row) -> bool:
 
 
 def read_chart_by_key(practice: Practice, caspio: Caspio, key: str) -> Chart | None:
-    """The chart of a practice's own key, read now if it is not known yet. One call."""
-    fields = config_of(practice).caspio.patients
-    value: int | str = int(key) if fields.key == "PK_ID" and key.isdigit() else key
-    asked = timezone.now()
-    row = caspio.table(fields.table).first(select=_select(fields), where=q.field(fields.key) == value)
-    if row is not None:
-        take_rows(practice, fields, Page(asked, [row]))
+    """The chart of a practice's own key, read now if it is not known yet. One call, as a rule."""
+    page = _row_by_key(practice, caspio, key)
+    if page.rows:
+        _take_found(practice, caspio, page)
     return Chart.objects.filter(practice=practice, key=key, present=True).first()
+
+
+def _row_by_key(practice: Practice, caspio: Caspio, key: str) -> Page:
+    """The row with this key, if there is one."""
+    fields, asked = config_of(practice).caspio.patients, timezone.now()
+    value: int | str = int(key) if fields.key == "PK_ID" and key.isdigit() else key
+    row = caspio.table(fields.table).first(select=_select(fields), where=q.field(fields.key) == value)
+    return Page(asked, [] if row is None else [row])
 
 
 def retire_chart(practice: Practice, pk_id: int, *, asked: datetime) -> None:
@@ -366,11 +446,12 @@ def retire_chart(practice: Practice, pk_id: int, *, asked: datetime) -> None:
 
     `asked`: when Caspio was asked for it. A row that was read since is there.
     """
+    _retire_all(Chart.objects.filter(practice=practice, pk_id=pk_id), asked)
+
+
+def _retire_all(charts: QuerySet[Chart], asked: datetime) -> None:
     with transaction.atomic():
-        charts = Chart.objects.select_for_update(no_key=True).filter(
-            practice=practice, pk_id=pk_id, present=True, read_at__lte=asked
-        )
-        for chart in charts:
+        for chart in charts.select_for_update(no_key=True).filter(present=True, read_at__lte=asked):
             _retire(chart, asked)
 
 

@@ -334,9 +334,37 @@ def test_a_key_that_went_over_to_another_row(willow: Practice) -> None:
     held = at_rupa(willow)
     read(willow, row(1), row(2, Email="bea@patients.example", First_Name="Bea"))
     read(willow, row(2, "P-1", Email="bea@patients.example", First_Name="Bea"))
-    assert not Chart.objects.get(key="P-2").present
+    assert Chart.objects.get(key="P-2").pk_id is None, "nothing is written to a row that is another's"
     assert Chart.objects.get(key="P-1").pk_id == 2
     assert linked(held) is None, "her results do not go to whoever has her key now"
+    take_charts(willow, [page(row(2, "P-1", Email="bea@patients.example", First_Name="Bea"))])
+    assert not Chart.objects.get(key="P-2").present
+
+
+def test_a_restored_table_with_shuffled_numbers_keeps_all_links(willow: Practice) -> None:
+    people = [
+        {"Email": f"n{n}@patients.example", "First_Name": f"Testa{n}", "Rupa_Patient_ID": f"pat_{n}"}
+        for n in (1, 2, 3)
+    ]
+    held = [
+        at_rupa(willow, one["Rupa_Patient_ID"], email=one["Email"], first_name=one["First_Name"])
+        for one in people
+    ]
+    read(willow, *(row(number, **one) for number, one in enumerate(people, start=1)))
+    made = set(PatientLink.objects.values_list("pk", flat=True))
+    assert len(made) == 3
+    # Somebody whose first name and number P-1 had is new in it, and comes before P-1's own row.
+    stranger = row(1, "NEW", First_Name="Testa1", Date_of_Birth="1990-09-09T00:00:00")
+    restored = [row(number, f"P-{number - 1}", **one) for number, one in enumerate(people, start=2)]
+    restored[0], restored[2] = {**restored[0], "PK_ID": 4}, {**restored[2], "PK_ID": 2}
+    restored.sort(key=lambda one: one["PK_ID"])
+    take_charts(willow, [page(stranger), page(*restored)])
+    assert [linked(one) for one in held] == ["P-1", "P-2", "P-3"]
+    assert set(PatientLink.objects.values_list("pk", flat=True)) == made
+    numbers = dict(Chart.objects.filter(present=True).values_list("key", "pk_id"))
+    assert numbers == {"NEW": 1, "P-1": 4, "P-2": 3, "P-3": 2}
+    take_charts(willow, [page(stranger), page(*restored[1:])])  # P-3's row is really gone
+    assert [linked(one) for one in held] == ["P-1", "P-2", None]
 
 
 @pytest.mark.parametrize(
