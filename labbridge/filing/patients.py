@@ -12,6 +12,7 @@ from typing import Any
 
 import structlog
 from django.db import transaction
+from django.utils import timezone
 
 from labbridge.filing.execute import FilingProblem
 from labbridge.filing.models import FiledRow, RowState
@@ -32,6 +33,11 @@ from labbridge.trust.keys import keyring
 log = structlog.get_logger()
 
 TABLE = "patients"
+
+NOT_FOUND_YET = (
+    "Which row of the patients table this patient has now is not known: the table moved, or its rows were numbered "
+    "anew. It is found when the whole table is read, by the next sweep or `labbridge sync patients`."
+)
 
 
 def written_fields(part: PatientFields) -> dict[str, Field]:
@@ -75,9 +81,11 @@ def write_back(
     """Put rupa_patient_id, sync_status, sync_message and particulars on the row, if they are not there already.
 
     Returns whether a call was made. A row that is gone is no error: the next reading of the table retires its chart.
+    A row is found by its PK_ID alone: the practice's own key could be anything that the practice types, and in a
+    table that has moved either may be another patient's.
 
     Raises:
-        FilingProblem: a field is missing or refused; the sentence says what to do.
+        FilingProblem: a field is missing or refused, or the PK_ID is not known; the sentence says what to do.
         PeerError: Caspio is away.
 
     """
@@ -94,6 +102,9 @@ def write_back(
     )
     if _stands(chart, ledger, values, wanted) and not person:
         return False
+    known = Chart.objects.filter(pk=chart.pk).values_list("pk_id", flat=True).first()
+    if known is None or known != chart.pk_id:
+        raise FilingProblem(NOT_FOUND_YET)
     ledger.state, ledger.intended = RowState.INTENDED, {**ledger.fields, **wanted}
     ledger.save()
     body: dict[str, Value] = {
@@ -102,7 +113,7 @@ def write_back(
     stamp = written.get("synced_at")
     if stamp is not None:
         body[stamp.name] = wall_clock(datetime.now(UTC), config.zone)
-    affected = _send(chart, client, config.caspio.patients, ledger, body)
+    affected = _send(known, client, config.caspio.patients, ledger, body)
     with transaction.atomic():
         note_row(
             chart, {ours: given[ours] for ours in fields if ours in PARTS}, values.get("rupa_patient_id")
@@ -131,9 +142,9 @@ def _on_the_wire(ours: str, value: str | None) -> str | None:
     return f"{value}T00:00:00" if ours == "birthday" and value else value
 
 
-def _send(chart: Chart, client: Caspio, part: PatientFields, ledger: FiledRow, body: dict[str, Value]) -> int:
+def _send(pk_id: int, client: Caspio, part: PatientFields, ledger: FiledRow, body: dict[str, Value]) -> int:
     try:
-        return client.table(part.table).update(_by_key(chart, part), body)
+        return client.table(part.table).update(q.field("PK_ID") == pk_id, body)
     except (NotFound, Forbidden, Rejected) as error:
         ledger.state, ledger.intended = RowState.CONFIRMED, {}
         ledger.save()
@@ -147,8 +158,10 @@ def _send(chart: Chart, client: Caspio, part: PatientFields, ledger: FiledRow, b
 
 
 def note_row(chart: Chart, person: Person, rupa_patient_id: str | None) -> None:
-    """We have put this on the row: its next reading is no news."""
+    """We have put this on the row: its next reading is no news, and one that began before is out of date."""
     held = Chart.objects.select_for_update(no_key=True).get(pk=chart.pk)
+    if held.erased_at:  # meanwhile: nothing of the person comes back
+        return
     changed_id = rupa_patient_id is not None and held.rupa_patient_id != rupa_patient_id
     if not changed_id and all(held.person.get(part) == value for part, value in person.items()):
         return
@@ -159,16 +172,10 @@ def note_row(chart: Chart, person: Person, rupa_patient_id: str | None) -> None:
         index(held, held.person)
     if held.content_index is not None:  # else what the row last said is still to be followed up
         held.content_index = content_index(held.person, held.rupa_patient_id)
+    held.read_at = timezone.now()
     held.save()
-    for name in ("person", "rupa_patient_id", "content_index", "lookup_keys"):
+    for name in ("person", "rupa_patient_id", "content_index", "lookup_keys", "read_at"):
         setattr(chart, name, getattr(held, name))
-
-
-def _by_key(chart: Chart, part: PatientFields) -> q.Where:
-    """By PK_ID where it is known: the practice's own key could be anything that the practice types."""
-    if chart.pk_id is not None:
-        return q.field("PK_ID") == chart.pk_id
-    return q.field(part.key) == chart.key
 
 
 def _sentence(table: str, error: NotFound | Forbidden | Rejected) -> str:

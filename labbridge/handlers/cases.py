@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import structlog
 from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
+from labbridge.engine.jobs import NotYet
 from labbridge.engine.locks import exclusive
 from labbridge.filing.patients import write_back
 from labbridge.handlers.charts import read_chart_by_key
@@ -263,4 +264,5 @@ def _tell_row(case: ReviewCase, action: str, chart: Chart | None) -> None:
             write_back(chart, client, {"sync_status": "review", "sync_message": ASKED})
         Chart.objects.filter(pk=chart.pk).update(sync_status="review", sync_message=ASKED)
     elif is_connected(case.practice):
-        sync_now(chart)
+        with suppress(NotYet):  # the row is being changed: its job says it
+            sync_now(chart)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -11,9 +11,11 @@ from uuid import UUID
 
 import structlog
 from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from labbridge.database.deadlocks import outliving_deadlocks
+from labbridge.engine.locks import exclusive
 from labbridge.filing.patients import forget_row, is_our_echo
 from labbridge.handlers.judging import index_all
 from labbridge.handlers.links import (
@@ -37,6 +39,7 @@ from labbridge.mirror.person import PARTS, as_text, content_index
 from labbridge.peers.caspio import Caspio, Row
 from labbridge.peers.caspio import where as q
 from labbridge.practices.apply import config_of
+from labbridge.practices.clients import caspio as caspio_of
 from labbridge.practices.config import PatientFields
 from labbridge.practices.models import Practice
 
@@ -45,14 +48,35 @@ log = structlog.get_logger()
 TOGETHER = 100  #: rows of an import that are followed in one transaction
 
 
+@dataclass(frozen=True)
+class Page:
+    """Rows of the patients table as Caspio gave them.
+
+    They may be taken over long after: what is known of a row from a later question, or from our own write, stays.
+    """
+
+    asked: datetime  #: just before Caspio was asked: they are at least as new as that
+    rows: list[Row] = field(repr=False)
+
+
 def read_chart(practice: Practice, caspio: Caspio, pk_id: int) -> None:
     """Read one row again by its key and take it over. A row that is gone loses its link, never its data."""
-    fields = config_of(practice).caspio.patients
+    fields, asked = config_of(practice).caspio.patients, timezone.now()
     row = caspio.table(fields.table).first(select=_select(fields), where=q.field("PK_ID") == pk_id)
     if row is None:
-        retire_chart(practice, pk_id)
+        retire_chart(practice, pk_id, asked=asked)
         return
-    take_rows(practice, fields, [row])
+    _take_found(practice, caspio, Page(asked, [row]))
+
+
+def read_table(practice: Practice) -> None:
+    """Have the whole table read, once, where that was not done yet: before the first time, or after it moved."""
+    with exclusive(f"charts:{practice.pk}"):
+        practice.refresh_from_db(fields=["charts_read_at"])
+        if practice.charts_read_at is None:
+            with caspio_of(practice, "patients") as client:
+                read_charts(practice, client, queue=False)
+            practice.refresh_from_db(fields=["charts_read_at"])
 
 
 def read_charts(practice: Practice, caspio: Caspio, *, queue: bool = True) -> int:
@@ -60,24 +84,26 @@ def read_charts(practice: Practice, caspio: Caspio, *, queue: bool = True) -> in
     return take_charts(practice, chart_pages(practice, caspio), queue=queue)
 
 
-def chart_pages(practice: Practice, caspio: Caspio) -> Iterator[list[Row]]:
+def chart_pages(practice: Practice, caspio: Caspio) -> Iterator[Page]:
     """The whole patients table by keyset pages, without patient data in any address."""
-    fields = config_of(practice).caspio.patients
-    return caspio.table(fields.table).iterate(select=_select(fields))
+    fields, asked = config_of(practice).caspio.patients, timezone.now()
+    for rows in caspio.table(fields.table).iterate(select=_select(fields)):
+        yield Page(asked, rows)
+        asked = timezone.now()  # the next one is asked for when the caller is done with this one
 
 
 def look_in_caspio(patient: Patient, caspio: Caspio) -> None:
     """Ask Caspio for the row with this Rupa patient id: one call, by a key."""
     fields = config_of(patient.practice).caspio.patients
     if fields.rupa_patient_id:
-        where = q.field(fields.rupa_patient_id) == patient.external_id
+        where, asked = q.field(fields.rupa_patient_id) == patient.external_id, timezone.now()
         found = caspio.table(fields.table).all(select=_select(fields), where=where)
-        take_rows(patient.practice, fields, found)
+        _take_found(patient.practice, caspio, Page(asked, found))
 
 
 def take_charts(
     practice: Practice,
-    pages: Iterable[list[Row]],
+    pages: Iterable[Page],
     *,
     began: datetime | None = None,
     queue: bool = True,
@@ -89,21 +115,25 @@ def take_charts(
     Without `queue`, nothing new goes to Rupa for it. With `brake`, nobody is taken as gone while so many are missing
     that it looks like an import that has emptied the table: that is for a sweep to say, and for a person to decide.
     """
-    fields = config_of(practice).caspio.patients
-    started, seen, changed = began or timezone.now(), set[int](), list[_Changed]()
+    fields, started = config_of(practice).caspio.patients, began or timezone.now()
+    key, seen, count = fields.read_fields()["key"], set[str](), 0
+    changed, put_off = list[_Changed](), list[Page]()
     for page in pages:
+        changed += _keep_rows(practice, fields, page, put_off)
+        seen.update(str(row.get(key)) for row in page.rows)
+        count += len(page.rows)
+    for page in put_off:
         changed += _keep_rows(practice, fields, page)
-        seen.update(row["PK_ID"] for row in page)
     present = Chart.objects.filter(practice=practice, present=True, read_at__lt=started)
-    gone = {pk_id for pk_id in present.values_list("pk_id", flat=True) if pk_id is not None} - seen
-    if brake and config_of(practice).sync.is_too_much(len(gone), len(gone) + len(seen)):
+    gone = [pk for pk, held in present.values_list("pk", "key") if held not in seen]
+    if brake and config_of(practice).sync.is_too_much(len(gone), len(gone) + count):
         log.warning("patients.too_many_gone", practice=practice.slug, count=len(gone))
-        gone = set()
-    for pk_id in gone:
-        retire_chart(practice, pk_id)
-    Practice.objects.filter(pk=practice.pk).update(charts_read_at=started)
+        gone = []
+    for pk in gone:
+        _retire_all(Chart.objects.filter(pk=pk), started)
+    _where_it_was(practice).update(charts_read_at=started)
     _follow(practice, changed, queue=queue)
-    return len(seen)
+    return count
 
 
 @dataclass(frozen=True)
@@ -116,21 +146,21 @@ class ChartsCompared:
     gone: int
 
 
-def compare_charts(practice: Practice, pages: Iterable[list[Row]]) -> ChartsCompared:
+def compare_charts(practice: Practice, pages: Iterable[Page]) -> ChartsCompared:
     """Compare all rows of the patients table with what is held, by their content. Changes nothing."""
     theirs = config_of(practice).caspio.patients.read_fields()
     held = {
         chart.key: chart for chart in Chart.objects.filter(practice=practice, present=True).defer("person")
     }
     new, changed, seen = 0, 0, set[str]()
-    for row in (row for page in pages for row in page):
+    for row in (row for page in pages for row in page.rows):
         key = row.get(theirs["key"])
         if key in (None, ""):
             continue
         seen.add(str(key))
         chart = held.get(str(key))
         new += chart is None
-        changed += chart is not None and not Content(row, theirs).is_in(chart)
+        changed += chart is not None and Content(row, theirs).is_news_to(chart)
     return ChartsCompared(len(held), new, changed, len(held.keys() - seen))
 
 
@@ -152,25 +182,64 @@ class _Changed:
     former_email: bytes | None
 
 
-def take_rows(practice: Practice, fields: PatientFields, rows: list[Row]) -> None:
+def take_rows(practice: Practice, fields: PatientFields, page: Page) -> None:
     """Merge rows of the patients table, then make and end links. Never row by row: the next may be a double.
 
     A row that was read before anybody told of it, as the first reading of the table does, has no outcome yet: now it
     gets one, though nothing in it has changed.
     """
-    changed = _keep_rows(practice, fields, rows)
+    changed = _keep_rows(practice, fields, page)
     _follow(practice, changed)
-    keys = {str(row.get(fields.read_fields()["key"])) for row in rows}
+    keys = {str(row.get(fields.read_fields()["key"])) for row in page.rows}
     silent = Chart.objects.filter(practice=practice, key__in=keys, present=True, sync_status="")
     queue_syncs(practice, silent.exclude(pk__in=[one.chart_id for one in changed]))
 
 
-def _keep_rows(practice: Practice, fields: PatientFields, rows: list[Row]) -> list[_Changed]:
+def _take_found(practice: Practice, caspio: Caspio, page: Page) -> None:
+    """Rows that were asked for alone. One may have the number of a chart with another key.
+
+    Either that chart's key was changed or given away in Caspio, or the rows of a restored table have new numbers:
+    then the chart's own row is there, and is looked for by its key, which is one call.
+    """
+    fields = config_of(practice).caspio.patients
+    theirs, numbers = fields.read_fields()["key"], [row["PK_ID"] for row in page.rows]
+    others = Chart.objects.filter(practice=practice, present=True, pk_id__in=numbers).exclude(
+        key__in=[str(row.get(theirs)) for row in page.rows]
+    )
+    gone = []
+    for key in [] if theirs == "PK_ID" else list(others.values_list("key", flat=True)):
+        found = _row_by_key(practice, caspio, key)
+        if found.rows:
+            take_rows(practice, fields, found)
+        else:
+            gone.append(key)
+    take_rows(practice, fields, page)
+    _retire_all(Chart.objects.filter(practice=practice, key__in=gone, pk_id=None), page.asked)
+
+
+def _where_it_was(practice: Practice) -> QuerySet[Practice]:
+    """The practice, unless its patients table has moved since its settings were read: what was read is of another."""
+    read = practice.config["caspio"]
+    return Practice.objects.filter(
+        pk=practice.pk,
+        config__caspio__url=read["url"],
+        config__caspio__patients__table=read["patients"]["table"],
+    )
+
+
+def _keep_rows(
+    practice: Practice, fields: PatientFields, page: Page, put_off: list[Page] | None = None
+) -> list[_Changed]:
+    """Merge rows.
+
+    `put_off` takes those with a new key and a number that some chart has: whether its key was changed, or its own row
+    has another number by now, is known when the whole table was read.
+    """
     theirs = fields.read_fields()
-    keys = {str(row.get(theirs["key"])) for row in rows}
+    keys = {str(row.get(theirs["key"])) for row in page.rows}
     held = {chart.key: chart for chart in Chart.objects.filter(practice=practice, key__in=keys)}
-    same, changed = [], []
-    for row in rows:
+    same, others = list[UUID](), list[tuple[str, Content]]()
+    for row in page.rows:
         key = row.get(theirs["key"])
         if key in (None, ""):
             continue  # a row that nobody can point to yet
@@ -178,9 +247,21 @@ def _keep_rows(practice: Practice, fields: PatientFields, rows: list[Row]) -> li
         if chart is not None and (chart.erased_at or content.is_in(chart)):
             same.append(chart.pk)
         else:
-            changed.append(outliving_deadlocks(partial(_kept, practice, str(key), content)))
-    Chart.objects.filter(pk__in=same).update(read_at=timezone.now())
-    return changed
+            others.append((str(key), content))
+    Chart.objects.filter(pk__in=same, read_at__lt=page.asked).update(read_at=page.asked)
+    new = [content.pk_id for key, content in others if key not in held]
+    if put_off is not None and new:
+        numbered = Chart.objects.filter(practice=practice, present=True, pk_id__in=new)
+        later = set(numbered.values_list("pk_id", flat=True))
+        if later:
+            put_off.append(Page(page.asked, [row for row in page.rows if row["PK_ID"] in later]))
+            others = [(key, content) for key, content in others if content.pk_id not in later]
+    if others and not _where_it_was(practice).exists():
+        return []
+    changed = [
+        outliving_deadlocks(partial(_kept, practice, key, content, page.asked)) for key, content in others
+    ]
+    return [one for one in changed if one is not None]
 
 
 class Content:
@@ -196,22 +277,34 @@ class Content:
         self.index = content_index(self.person, self.rupa_patient_id)
 
     def is_in(self, chart: Chart) -> bool:
+        return self._is_said_by(chart) and chart.pk_id == self.pk_id
+
+    def is_news_to(self, chart: Chart) -> bool:
+        """Whether the chart would become another. A number that is not known since the table moved is none."""
+        return not self._is_said_by(chart) or chart.pk_id not in {None, self.pk_id}
+
+    def _is_said_by(self, chart: Chart) -> bool:
         held = chart.content_index is not None and bytes(chart.content_index) == self.index
-        return held and chart.present and chart.pk_id == self.pk_id
+        return held and chart.present
 
 
-def _kept(practice: Practice, key: str, content: Content) -> _Changed:
+def _kept(practice: Practice, key: str, content: Content, asked: datetime) -> _Changed | None:
     try:
         with transaction.atomic():
-            return _keep(practice, key, content)
+            return _keep(practice, key, content, asked)
     except IntegrityError:  # another job has kept the same new row meanwhile: now it is found
         with transaction.atomic():
-            return _keep(practice, key, content)
+            return _keep(practice, key, content, asked)
 
 
-def _keep(practice: Practice, key: str, content: Content) -> _Changed:
-    """Its content index is written by `_follow`: until then the row counts as changed, whatever happens."""
-    chart = _chart_of(practice, key, content.pk_id)
+def _keep(practice: Practice, key: str, content: Content, asked: datetime) -> _Changed | None:
+    """Its content index is written by `_follow`: until then the row counts as changed, whatever happens.
+
+    None where a newer word about the row is held than one that was asked for at `asked`.
+    """
+    chart = _chart_of(practice, key, content.pk_id, asked)
+    if chart is None:
+        return None
     if chart.erased_at:  # its key was changed in Caspio since
         return _Changed(chart.pk, b"", None)
     former = None if chart.email_index is None else bytes(chart.email_index)
@@ -222,7 +315,7 @@ def _keep(practice: Practice, key: str, content: Content) -> _Changed:
     for part, value in content.person.items():
         if chart.person.get(part) != value:
             chart.changed[part] = age_of(now)
-    chart.pk_id, chart.read_at, chart.present = content.pk_id, now, True
+    chart.pk_id, chart.read_at, chart.present = content.pk_id, asked, True
     chart.person, chart.rupa_patient_id, chart.content_index = content.person, content.rupa_patient_id, None
     index(chart, content.person)
     chart.save()
@@ -239,14 +332,20 @@ def _end_contradicted(chart: Chart, *, other_row: bool) -> None:
         unlink(made, why=why)
 
 
-def _chart_of(practice: Practice, key: str, pk_id: int) -> Chart:
-    """The chart of a row: by its key; else by its PK_ID, for then its key was changed in Caspio."""
+def _chart_of(practice: Practice, key: str, pk_id: int, asked: datetime) -> Chart | None:
+    """The chart of a row: by its key; else by its PK_ID, for then its key was changed in Caspio.
+
+    None where either was read or written after `asked`.
+    """
     charts = Chart.objects.select_for_update(no_key=True).filter(practice=practice)
     chart = charts.filter(key=key).first()
     former = charts.filter(pk_id=pk_id, present=True).exclude(key=key).first()
+    if any(one is not None and one.read_at > asked for one in (chart, former)):
+        return None
     if chart is not None:
-        if former is not None:  # that row has taken over the key of another one
-            _retire(former)
+        if former is not None:  # it gave its key away, or its own row has another number and will tell
+            former.pk_id = None
+            former.save(update_fields=["pk_id"])
         return chart
     if former is None:
         return Chart(practice=practice, key=key)
@@ -328,29 +427,40 @@ def is_echo(practice: Practice, row: Row) -> bool:
 
 
 def read_chart_by_key(practice: Practice, caspio: Caspio, key: str) -> Chart | None:
-    """The chart of a practice's own key, read now if it is not known yet. One call."""
-    fields = config_of(practice).caspio.patients
-    value: int | str = int(key) if fields.key == "PK_ID" and key.isdigit() else key
-    row = caspio.table(fields.table).first(select=_select(fields), where=q.field(fields.key) == value)
-    if row is not None:
-        take_rows(practice, fields, [row])
+    """The chart of a practice's own key, read now if it is not known yet. One call, as a rule."""
+    page = _row_by_key(practice, caspio, key)
+    if page.rows:
+        _take_found(practice, caspio, page)
     return Chart.objects.filter(practice=practice, key=key, present=True).first()
 
 
-def retire_chart(practice: Practice, pk_id: int) -> None:
-    """Its row is gone from Caspio, deleted or merged into another: nothing more may be filed under it."""
+def _row_by_key(practice: Practice, caspio: Caspio, key: str) -> Page:
+    """The row with this key, if there is one."""
+    fields, asked = config_of(practice).caspio.patients, timezone.now()
+    value: int | str = int(key) if fields.key == "PK_ID" and key.isdigit() else key
+    row = caspio.table(fields.table).first(select=_select(fields), where=q.field(fields.key) == value)
+    return Page(asked, [] if row is None else [row])
+
+
+def retire_chart(practice: Practice, pk_id: int, *, asked: datetime) -> None:
+    """Its row is gone from Caspio, deleted or merged into another: nothing more may be filed under it.
+
+    `asked`: when Caspio was asked for it. A row that was read since is there.
+    """
+    _retire_all(Chart.objects.filter(practice=practice, pk_id=pk_id), asked)
+
+
+def _retire_all(charts: QuerySet[Chart], asked: datetime) -> None:
     with transaction.atomic():
-        charts = Chart.objects.select_for_update(no_key=True).filter(
-            practice=practice, pk_id=pk_id, present=True
-        )
-        for chart in charts:
-            _retire(chart)
+        for chart in charts.select_for_update(no_key=True).filter(present=True, read_at__lte=asked):
+            _retire(chart, asked)
 
 
-def _retire(chart: Chart) -> None:
+def _retire(chart: Chart, asked: datetime) -> None:
     """Unlink, here only: at Rupa nothing is deleted. The orders leave this chart, and go to whoever is left."""
     chart.present, chart.sync_status, chart.sync_message = False, "", ""
-    chart.save(update_fields=["present", "sync_status", "sync_message"])
+    chart.read_at = asked  # an older page that still has the row does not bring it back
+    chart.save(update_fields=["present", "sync_status", "sync_message", "read_at"])
     made = link_of(chart)
     close_cases(chart, "row_gone")
     if made is not None:

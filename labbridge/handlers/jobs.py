@@ -277,10 +277,13 @@ def _chart_again(reason: str, chart_id: str) -> None:
 @task("sync_chart", policy=MENDED_BY_A_PERSON, on_retry=_chart_again, on_dead=_chart_again)
 def sync_chart(chart_id: str) -> None:
     """Bring one patient of Caspio to Rupa: linked, created, updated, or a question for a person."""
+    from labbridge.handlers.charts import read_table
     from labbridge.handlers.patient_sync import sync_now
 
     chart = Chart.objects.select_related("practice").get(pk=chart_id)
     try:
+        if chart.pk_id is None:  # the table has moved
+            read_table(chart.practice)
         sync_now(chart)
     except FilingProblem as problem:
         raise JobFailed(problem.sentence, retry=True, retry_after=problem.retry_after) from None

@@ -15,7 +15,7 @@ from django.utils import timezone
 from labbridge.engine.jobs import NotYet
 from labbridge.engine.locks import exclusive
 from labbridge.filing.patients import write_back
-from labbridge.handlers.charts import read_charts
+from labbridge.handlers.charts import read_table
 from labbridge.handlers.judging import Finding, Verdict, decide_on, holders_of_email, identity_of, judge
 from labbridge.handlers.links import (
     AlreadyLinked,
@@ -139,7 +139,7 @@ def _said(chart: Chart, sentence: str) -> str:
 def _unlinked(chart: Chart) -> Outcome:
     practice = chart.practice
     if practice.charts_read_at is None:
-        _read_table(practice)
+        read_table(practice)  # whether another row is the same patient can be said only once all are known
     with exclusive(f"patients:{practice.pk}"):
         read_patients(practice, after=max(chart.read_at, chart.asked_at or chart.read_at))
         _must_stand(chart)
@@ -162,16 +162,6 @@ def _must_stand(chart: Chart) -> None:
 def _is_read(practice: Practice, external_id: str) -> bool:
     known = Patient.objects.filter(practice=practice, external_id=external_id)
     return known.exclude(person=None).exists()
-
-
-def _read_table(practice: Practice) -> None:
-    """Whether another row is the same patient can be said only once all rows are known."""
-    with exclusive(f"charts:{practice.pk}"):
-        practice.refresh_from_db(fields=["charts_read_at"])
-        if practice.charts_read_at is None:
-            with caspio(practice, "patients") as client:
-                read_charts(practice, client, queue=False)
-            practice.refresh_from_db(fields=["charts_read_at"])
 
 
 def _act_on(chart: Chart, verdict: Verdict) -> Outcome:

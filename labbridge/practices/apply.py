@@ -236,6 +236,7 @@ def _needed_secret(value: str, name: str) -> str:
 def _apply(applied: Applied, config: PracticeConfig, secrets: Secrets) -> None:
     practice, created, slug = applied.practice, applied.created, config.practice.slug
     kept = without_secrets(config)
+    elsewhere = not created and _place_of_patients(practice.config) != _place_of_patients(kept)
     if created:
         applied.changes.append(f"create practice {slug}")
     else:
@@ -246,9 +247,12 @@ def _apply(applied: Applied, config: PracticeConfig, secrets: Secrets) -> None:
     practice.config, practice.applied_at = kept, timezone.now()
     if applied.refile and practice.catalog_read_at is not None:
         practice.catalog_read_at = _LONG_AGO  # the next tick of the clock files the catalogue again
-    if not created and _patients_moved(applied.changes):
+    if not created and _patients_to_be_read(applied.changes):
         practice.charts_read_at = None
     practice.save()
+    if elsewhere:  # its rows have other numbers: nothing is written to one before the table was read again
+        practice.charts.update(pk_id=None, read_at=timezone.now())
+        practice.filed_rows.filter(table="patients").delete()
     _apply_caspio(applied, config, secrets)
     for practitioner in config.rupa.practitioners:
         token = optional_secret(practitioner.refresh_token, f"rupa.practitioners {practitioner.email}")
@@ -347,7 +351,13 @@ def _moved(old: dict[str, Any], new: dict[str, Any]) -> set[str]:
     return {word for word, name in after["tables"].items() if before["tables"].get(word) != name}
 
 
-def _patients_moved(changes: list[str]) -> bool:
+def _place_of_patients(config: dict[str, Any]) -> tuple[str, str]:
+    """The account and the table where the patients' rows are."""
+    caspio = config["caspio"]
+    return urlsplit(caspio["url"]).netloc, caspio["patients"]["table"]
+
+
+def _patients_to_be_read(changes: list[str]) -> bool:
     return any(line.startswith(("change caspio.patients.", "change caspio.url:")) for line in changes)
 
 

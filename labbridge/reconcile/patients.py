@@ -18,12 +18,11 @@ from django.utils import timezone
 
 from labbridge.database.deadlocks import outliving_deadlocks
 from labbridge.engine.jobs import bulk
-from labbridge.handlers.charts import ChartsCompared, chart_pages, compare_charts, take_charts
+from labbridge.handlers.charts import ChartsCompared, Page, chart_pages, compare_charts, take_charts
 from labbridge.handlers.judging import Finding, judge
 from labbridge.handlers.links import is_connected, link_patient, queue_sync, queue_syncs
 from labbridge.handlers.rupa_patients import read_patients
 from labbridge.mirror.models import Chart, Patient, PatientLink
-from labbridge.peers.caspio import Row
 from labbridge.peers.errors import Forbidden, NotFound, Rejected
 from labbridge.practices.apply import config_of
 from labbridge.practices.clients import caspio
@@ -67,11 +66,11 @@ def pull_patients(
     return counts
 
 
-def _counted(pages: Iterator[list[Row]], progress: Progress) -> Iterator[list[Row]]:
+def _counted(pages: Iterator[Page], progress: Progress) -> Iterator[Page]:
     done = 0
     for page in pages:
         yield page
-        done += len(page)
+        done += len(page.rows)
         progress(done)
 
 
@@ -81,7 +80,7 @@ class PatientComparison:
 
     practice: Practice
     began: datetime = field(default_factory=timezone.now)
-    pages: list[list[Row]] = field(default_factory=list, repr=False)
+    pages: list[Page] = field(default_factory=list, repr=False)
     compared: ChartsCompared = field(default_factory=lambda: ChartsCompared(0, 0, 0, 0))
     left: list[str] = field(default_factory=list)
 
@@ -101,7 +100,7 @@ class PatientComparison:
     def counts(self) -> Counter[str]:
         one = self.compared
         return Counter({
-            "patients_read": sum(len(page) for page in self.pages),
+            "patients_read": sum(len(page.rows) for page in self.pages),
             "patients_new": one.new,
             "patients_changed": one.changed,
             "patients_gone": one.gone,
@@ -139,7 +138,7 @@ def _without_row(practice: Practice) -> int:
     return waiting.distinct().count()
 
 
-def _foreseen(practice: Practice, pages: list[list[Row]]) -> Counter[str]:
+def _foreseen(practice: Practice, pages: list[Page]) -> Counter[str]:
     """What would become of the rows. Inside a transaction that is rolled back."""
     before = count_links(practice)
     counts: Counter[str] = Counter(read=take_charts(practice, pages))

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 import pytest
 from django.db import transaction
+from django.utils import timezone
 
+from labbridge.filing.patients import note_row
 from labbridge.handlers import charts, links
-from labbridge.handlers.charts import retire_chart, take_charts, take_rows
+from labbridge.handlers.charts import Page, retire_chart, take_charts, take_rows
 from labbridge.handlers.judging import BY_ID
 from labbridge.handlers.links import (
     ON_ANOTHER,
@@ -45,7 +48,15 @@ def row(pk: int, key: str | None = None, **fields: Any) -> dict[str, Any]:
 
 
 def read(practice: Practice, *rows: dict[str, Any]) -> None:
-    take_rows(practice, config_of(practice).caspio.patients, list(rows))  # type: ignore[arg-type]  # as Caspio's JSON
+    take_rows(practice, config_of(practice).caspio.patients, page(*rows))
+
+
+def page(*rows: dict[str, Any], asked: datetime | None = None) -> Page:
+    return Page(asked or timezone.now(), list(rows))
+
+
+def retire(practice: Practice, pk: int) -> None:
+    retire_chart(practice, pk, asked=timezone.now())
 
 
 @pytest.fixture(autouse=True)
@@ -171,7 +182,7 @@ def test_of_a_family_that_shares_an_email_nobody_is_linked_without_a_person(will
 
 def test_a_double_on_the_next_page_is_seen_in_time(willow: Practice) -> None:
     held = at_rupa(willow)
-    take_charts(willow, [[row(1)], [row(2)]])  # type: ignore[list-item]  # as Caspio's JSON
+    take_charts(willow, [page(row(1)), page(row(2))])
     assert linked(held) is None
 
 
@@ -232,7 +243,7 @@ def test_a_doubt_that_was_cleared_by_deleting_the_double(willow: Practice) -> No
     held = at_rupa(willow)
     read(willow, row(1), row(2))
     assert linked(held) is None
-    retire_chart(willow, 2)
+    retire(willow, 2)
     assert linked(held) == "P-1"
 
 
@@ -247,7 +258,7 @@ def test_a_doubt_that_was_cleared_by_taking_the_id_off_one_row(willow: Practice)
     held = at_rupa(willow)
     read(willow, row(1, Rupa_Patient_ID="pat_1", Email=""), row(2, Rupa_Patient_ID="pat_1", Email=""))
     PatientLink.objects.all().delete()
-    retire_chart(willow, 2)
+    retire(willow, 2)
     assert linked(held) == "P-1"
 
 
@@ -332,7 +343,7 @@ def test_a_changed_row_has_withheld_results_looked_at_again(willow: Practice) ->
 def test_a_deleted_row_loses_its_link_and_keeps_its_data(willow: Practice) -> None:
     held = at_rupa(willow)
     read(willow, row(1))
-    retire_chart(willow, 1)
+    retire(willow, 1)
     chart = Chart.objects.get()
     assert (linked(held), chart.present, chart.person["last_name"]) == (None, False, "Testcase")
     read(willow, row(7, "P-1"))  # imported again
@@ -353,9 +364,37 @@ def test_a_key_that_went_over_to_another_row(willow: Practice) -> None:
     held = at_rupa(willow)
     read(willow, row(1), row(2, Email="bea@patients.example", First_Name="Bea"))
     read(willow, row(2, "P-1", Email="bea@patients.example", First_Name="Bea"))
-    assert not Chart.objects.get(key="P-2").present
+    assert Chart.objects.get(key="P-2").pk_id is None, "nothing is written to a row that is another's"
     assert Chart.objects.get(key="P-1").pk_id == 2
     assert linked(held) is None, "her results do not go to whoever has her key now"
+    take_charts(willow, [page(row(2, "P-1", Email="bea@patients.example", First_Name="Bea"))])
+    assert not Chart.objects.get(key="P-2").present
+
+
+def test_a_restored_table_with_shuffled_numbers_keeps_all_links(willow: Practice) -> None:
+    people = [
+        {"Email": f"n{n}@patients.example", "First_Name": f"Testa{n}", "Rupa_Patient_ID": f"pat_{n}"}
+        for n in (1, 2, 3)
+    ]
+    held = [
+        at_rupa(willow, one["Rupa_Patient_ID"], email=one["Email"], first_name=one["First_Name"])
+        for one in people
+    ]
+    read(willow, *(row(number, **one) for number, one in enumerate(people, start=1)))
+    made = set(PatientLink.objects.values_list("pk", flat=True))
+    assert len(made) == 3
+    # Somebody whose first name and number P-1 had is new in it, and comes before P-1's own row.
+    stranger = row(1, "NEW", First_Name="Testa1", Date_of_Birth="1990-09-09T00:00:00")
+    restored = [row(number, f"P-{number - 1}", **one) for number, one in enumerate(people, start=2)]
+    restored[0], restored[2] = {**restored[0], "PK_ID": 4}, {**restored[2], "PK_ID": 2}
+    restored.sort(key=lambda one: one["PK_ID"])
+    take_charts(willow, [page(stranger), page(*restored)])
+    assert [linked(one) for one in held] == ["P-1", "P-2", "P-3"]
+    assert set(PatientLink.objects.values_list("pk", flat=True)) == made
+    numbers = dict(Chart.objects.filter(present=True).values_list("key", "pk_id"))
+    assert numbers == {"NEW": 1, "P-1": 4, "P-2": 3, "P-3": 2}
+    take_charts(willow, [page(stranger), page(*restored[1:])])  # P-3's row is really gone
+    assert [linked(one) for one in held] == ["P-1", "P-2", None]
 
 
 @pytest.mark.parametrize(
@@ -447,7 +486,7 @@ def test_a_patient_at_rupa_who_was_overwritten_with_somebody_else(willow: Practi
 
 def test_the_whole_table_retires_what_is_missing(willow: Practice) -> None:
     read(willow, row(1), row(2), row(3))
-    assert take_charts(willow, [[row(1)], [row(3)]]) == 2  # type: ignore[list-item]  # as Caspio's JSON
+    assert take_charts(willow, [page(row(1)), page(row(3))]) == 2
     assert set(Chart.objects.filter(present=True).values_list("key", flat=True)) == {"P-1", "P-3"}
     willow.refresh_from_db()
     assert willow.charts_read_at is not None
@@ -460,10 +499,10 @@ def test_a_table_that_an_import_has_emptied_takes_nobodys_chart_away(willow: Pra
     read(willow, row(1, Rupa_Patient_ID="pat_1"), *some)
     order.refresh_from_db()
     filed = order.revision
-    assert take_charts(willow, [some[:2]]) == 2  # type: ignore[list-item]  # as Caspio's JSON
+    assert take_charts(willow, [page(*some[:2])]) == 2
     order.refresh_from_db()
     assert (linked(held), order.revision) == ("P-1", filed)
-    take_charts(willow, [some[:2]], brake=False)  # type: ignore[list-item]  # as a sweep does that was told so
+    take_charts(willow, [page(*some[:2])], brake=False)  # as a sweep does that was told so
     assert linked(held) is None
 
 
@@ -483,3 +522,59 @@ def test_the_same_row_again_makes_no_second_link(willow: Practice) -> None:
     read(willow, row(1, City="Elsewhere"), row(1, City="Elsewhere"))
     assert PatientLink.objects.get(patient=held).pk == before.pk
     assert link_patient(held) == before
+
+
+# -- pages that are older than what is known -------------------------------------------------------------------
+
+
+def test_an_old_page_breaks_no_link_by_an_id_that_was_written_since(willow: Practice) -> None:
+    held = at_rupa(willow, email=None, birthday=None)
+    read(willow, row(1))
+    old = page(row(1))
+    read(willow, row(1, Rupa_Patient_ID="pat_1"))
+    assert linked(held) == "P-1"
+    take_charts(willow, [old], began=old.asked, brake=False)
+    assert (linked(held), Chart.objects.get().rupa_patient_id) == ("P-1", "pat_1")
+    read(willow, row(1))  # somebody took it off again
+    assert linked(held) is None
+
+
+def test_an_old_page_does_not_make_a_row_its_former_patient_again(willow: Practice) -> None:
+    held = at_rupa(willow)
+    read(willow, row(1))
+    old = page(row(1))
+    read(willow, row(1, **OTHER_PERSON))
+    take_charts(willow, [old], began=old.asked, brake=False)
+    assert (linked(held), Chart.objects.get().person["first_name"]) == (None, "Bea")
+
+
+def test_an_old_page_renames_no_chart_and_brings_no_deleted_row_back(willow: Practice) -> None:
+    read(willow, row(1), row(2))
+    old = page(row(1, "FORMER"), row(2))
+    read(willow, row(1))
+    retire(willow, 2)
+    take_charts(willow, [old], began=old.asked, brake=False)
+    assert list(Chart.objects.values_list("key", "present").order_by("key")) == [
+        ("P-1", True),
+        ("P-2", False),
+    ]
+
+
+def test_an_old_page_does_not_take_back_what_we_wrote_on_the_row(willow: Practice) -> None:
+    read(willow, row(1))
+    old = page(row(1))
+    note_row(Chart.objects.get(), {"email": "from-rupa@patients.example"}, "pat_1")
+    take_charts(willow, [old], began=old.asked, brake=False)
+    chart = Chart.objects.get()
+    assert (chart.person["email"], chart.rupa_patient_id) == ("from-rupa@patients.example", "pat_1")
+
+
+def test_a_write_that_ends_after_the_erasure_brings_nothing_back(willow: Practice) -> None:
+    read(willow, row(1))
+    chart = Chart.objects.get()
+    held = Chart.objects.get()
+    held.person, held.erased_at = {}, timezone.now()
+    held.save()
+    note_row(chart, {"email": "from-rupa@patients.example"}, "pat_1")
+    chart = Chart.objects.get()
+    assert (chart.person, chart.rupa_patient_id) == ({}, "")

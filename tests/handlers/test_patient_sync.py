@@ -7,20 +7,29 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
+from django.db import transaction
 from django.utils import timezone
 
+from labbridge.filing.execute import FilingProblem
+from labbridge.filing.provision import new_field
+from labbridge.filing.tables import Field
 from labbridge.handlers import links, patient_sync
 from labbridge.handlers.cases import CannotDecide, decide
-from labbridge.handlers.charts import read_chart, read_charts
+from labbridge.handlers.charts import chart_pages, compare_charts, read_chart, read_charts
 from labbridge.handlers.judging import Finding, Verdict
+from labbridge.handlers.links import queue_sync
+from labbridge.handlers.patient_sync import sync_now
 from labbridge.handlers.rupa_patients import refused
 from labbridge.handlers.undo import undo
 from labbridge.mirror.models import CaseState, Chart, Patient, PatientLink, ReviewCase
 from labbridge.peers.caspio import where as q
 from labbridge.peers.errors import Rejected
+from labbridge.practices.apply import change as change_settings
 from labbridge.practices.clients import caspio
 from labbridge.practices.models import Connection, ConnectionState, Practice
+from labbridge.practices.versions import By
 from labbridge.reconcile.patients import bring
+from labbridge.trust.audit import operator
 from tests.handlers.jobs_here import queued
 from tests.handlers.rows import AT_RUPA, patients, row
 
@@ -451,3 +460,73 @@ def _somebody_comes_first(rupa_sim: Any) -> Iterator[None]:
     rupa_sim.app.faults.app = first
     yield
     rupa_sim.app.faults.app = answer
+
+
+# -- rows with other numbers -----------------------------------------------------------------------------------
+
+BEA = {
+    "Patient_ID": "P-2", "First_Name": "Beatrix", "Email": "beatrix@patients.example",
+    "Date_of_Birth": "1990-05-06T00:00:00",
+}  # fmt: skip
+
+
+@pytest.fixture
+def two(insert: Any, sync: Any) -> set[Any]:
+    """Two linked rows; the keys of their links."""
+    insert()
+    insert(**BEA)
+    sync()
+    made = set(PatientLink.objects.values_list("pk", flat=True))
+    assert len(made) == 2
+    return made
+
+
+def test_a_table_that_moved_keeps_all_links_and_nothing_is_written_on_anothers_row(
+    practice: Practice, two: set[Any], run_jobs: Any, caspio_sim: Any
+) -> None:
+    types = {"Date_of_Birth": "DATE/TIME", "Rupa_Sync_Message": "TEXT", "Rupa_Synced_At": "DATE/TIME"}
+    rows = [
+        {name: one for name, one in row(caspio_sim, key).items() if name != "PK_ID"} for key in ("P-2", "P-1")
+    ]
+    with caspio(practice, "test") as client:
+        columns = [new_field(Field(name, types.get(name, "STRING"))) for name in rows[0]]  # type: ignore[arg-type]
+        client.create_table("Patients_2026", columns)
+    was = {chart.key: chart.pk_id for chart in Chart.objects.all()}
+    caspio_sim.add("Patients_2026", *({**one, "Rupa_Sync_Status": ""} for one in rows))  # the other way round
+    change_settings(practice, {"caspio.patients.table": "Patients_2026"}, by=By(operator()))
+    caspio_sim.forget_requests()
+    for chart in Chart.objects.select_related("practice"):  # as jobs that waited
+        with pytest.raises(FilingProblem, match="sync patients"):
+            sync_now(chart)
+    assert [one for one in caspio_sim.requests() if one["method"] == "PUT"] == []
+    practice.refresh_from_db()
+    with caspio(practice, "test") as client:
+        assert compare_charts(practice, chart_pages(practice, client)).changed == 0, "no reason for the brake"
+    with transaction.atomic():
+        queue_sync(Chart.objects.get(key="P-1"))
+    run_jobs()
+    assert set(PatientLink.objects.values_list("pk", flat=True)) == two
+    now = {one["Patient_ID"]: one for one in caspio_sim.tables()["Patients_2026"]}
+    for chart in Chart.objects.all():
+        mine = now[chart.key]
+        assert chart.pk_id == mine["PK_ID"] != was[chart.key]
+        assert mine["Rupa_Patient_ID"] == PatientLink.objects.get(chart=chart).patient.external_id
+        assert mine["Rupa_Sync_Status"]
+
+
+def test_a_message_about_a_number_that_another_key_has_now(
+    practice: Practice, two: set[Any], caspio_sim: Any
+) -> None:
+    numbers = {key: row(caspio_sim, key)["PK_ID"] for key in ("P-1", "P-2")}
+    for key, other in (("P-1", "P-2"), ("P-2", "P-1")):  # as before the table was restored
+        Chart.objects.filter(key=key).update(pk_id=numbers[other])
+    with caspio(practice, "test") as client:
+        read_chart(practice, client, numbers["P-1"])
+        assert dict(Chart.objects.values_list("key", "pk_id")) == numbers
+        assert set(PatientLink.objects.values_list("pk", flat=True)) == two
+        table = client.table("Patients")
+        table.delete(q.field("PK_ID") == numbers["P-1"])
+        table.update(q.field("PK_ID") == numbers["P-2"], {"Patient_ID": "P-1"})
+        read_chart(practice, client, numbers["P-2"])
+    assert not Chart.objects.get(key="P-2").present, "Beatrix' row has given its key up"
+    assert Chart.objects.get(key="P-1").pk_id == numbers["P-2"]

@@ -9,6 +9,7 @@ from django.db import connection
 from django.utils import timezone
 
 from labbridge.filing.models import FiledRow, RowState
+from labbridge.mirror.models import Chart
 from labbridge.peers.rupa.auth import TokenPair
 from labbridge.practices.apply import Applied, apply, config_of
 from labbridge.practices.clients import store_pair
@@ -228,6 +229,25 @@ def test_another_account_knows_nothing_of_ours():
     assert set(now.credentials) == {"client_id", "client_secret"}
     practice.refresh_from_db()
     assert practice.charts_read_at is None
+
+
+@pytest.mark.parametrize(
+    ("changed", "elsewhere"),
+    [
+        ({'table = "Patients"': 'table = "Patients_2026"'}, True),
+        ({"caspio": "https://c0other.caspio.com"}, True),
+        ({'city = "City"': 'city = "Town"'}, False),
+    ],
+)
+def test_rows_of_a_patients_table_that_moved_have_other_numbers(changed: dict[str, str], elsewhere: bool):
+    practice = applied(toml()).practice
+    Chart.objects.create(practice=practice, key="P-1", pk_id=7)
+    FiledRow.objects.create(practice=practice, table="patients", key="P-1", state=RowState.CONFIRMED)
+    applied(toml(**changed), dry_run=True)
+    assert Chart.objects.get().pk_id == 7
+    applied(toml(**changed))
+    assert Chart.objects.get().pk_id == (None if elsewhere else 7)
+    assert FiledRow.objects.filter(table="patients").exists() is not elsewhere
 
 
 # -- refused ---------------------------------------------------------------------------------------------

@@ -7,9 +7,12 @@ from typing import Any
 
 import pytest
 
+from labbridge.handlers.charts import read_chart
 from labbridge.mirror.models import Chart, PatientLink
+from labbridge.peers.caspio import where as q
+from labbridge.practices.clients import caspio
 from labbridge.practices.models import Practice
-from labbridge.reconcile.patients import count_links, outcomes, pull_patients
+from labbridge.reconcile.patients import PatientComparison, count_links, outcomes, pull_patients
 from labbridge.reconcile.settling import settle_practice
 from tests.conftest import person
 from tests.handlers.jobs_here import run_jobs_here
@@ -110,3 +113,18 @@ def test_with_link_only_nobody_is_created(
     status = Counter(row["Rupa_Sync_Status"] for row in caspio_sim.tables()["Patients"])
     assert status == {"linked": ROWS // 4, "waiting": ROWS - ROWS // 4}
     assert calls(rupa_sim, "patients")["POST"] == 0
+
+
+def test_a_row_that_was_edited_while_a_sweep_compared_stays_as_it_is_now(
+    practice: Practice, caspio_sim: Any
+) -> None:
+    (key,) = caspio_sim.add("Patients", imported(1))
+    comparison = PatientComparison(practice)
+    comparison.read()
+    with caspio(practice, "test") as client:
+        client.table("Patients").update(q.field("PK_ID") == key, {"Rupa_Patient_ID": "pat_by_hand"})
+        read_chart(practice, client, key)  # because of Caspio's message
+    comparison.apply()
+    assert Chart.objects.get().rupa_patient_id == "pat_by_hand"
+    practice.refresh_from_db()
+    assert practice.charts_read_at == comparison.began
