@@ -109,7 +109,8 @@ def link(
             if not chart.present or chart.erased_at or patient.erased_at:
                 raise AlreadyLinked
             if sent is not None:
-                if contradicts(chart, patient) or chart.rupa_patient_id not in {"", patient.external_id}:
+                named = {judged.rupa_patient_id, patient.external_id}
+                if contradicts(chart, patient) or chart.rupa_patient_id not in named:
                     raise Overtaken
             elif made_by == "labbridge" and (
                 judged_by(judged) != judged_by(chart) or judged_by(beside) != judged_by(patient)
