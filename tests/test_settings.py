@@ -58,6 +58,7 @@ SAMPLES = {
     "MAX_RESULT_MB": "10",
     "LOG_LEVEL": "debug",
     "ALERT_CHANNELS": "mailtos://user:pass@mail.example?to=a@x.example,b@x.example json://hook.example",
+    "ALERT_HOSTS": "relay.example",
     "ALERT_PING_URL": "https://watch.example/ping",
     "BACKUP_DIR": "/tmp/backups",
     "BACKUP_HOUR": "3",

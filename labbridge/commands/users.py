@@ -123,9 +123,9 @@ def grant(
     chosen = people.role_of(role) if role else None
     with transaction.atomic():
         member = people.grant(people.person(name), the_practice(practice), chosen, rupa_email)
+        others = [one.practice.slug for one in member.user.memberships.exclude(pk=member.pk)]
         if dry_run:
             transaction.set_rollback(True)
-        others = [one.practice.slug for one in member.user.memberships.exclude(pk=member.pk)]
     print(f"{name} {'would be' if dry_run else 'is'} {member}.")
     if others:
         print(
