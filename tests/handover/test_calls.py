@@ -222,7 +222,7 @@ def test_a_key_of_class_none_is_told_nothing_of_a_patient(willow: Any, key: Any,
         assert answers[f"/api/v1/{name}"].status_code == 403
     everything = "".join(answer.content.decode() for answer in answers.values())
     for planted in ("P-willow", "pat_willow", "ord_willow", "ot_willow", "Testa", "Ada Sampledoctor", "a note",
-                    "Cortisol", "5.4", str(ids["patient_id"]), f"{timezone.now():%Y-%m-%d}T00"):  # fmt: skip
+                    "Cortisol", "5.4", str(ids["patient_id"]), f"{timezone.now():%Y-%m-%d}T00:00:00"):  # fmt: skip
         assert planted not in everything, planted
     refused = client.get(f"/api/v1/orders?patient_id={ids['patient_id']}", headers=asked)
     assert refused.status_code == 403
