@@ -131,8 +131,8 @@ def around(practice: Practice, number: int) -> None:
     )
     today = now.date()
     agreement = Agreement.objects.create(
-        practice=practice, party=f"Company {number}", signed_on=today, expires_on=today + timedelta(days=9),
-        sha256="5a" * 32, recorded_by="ada",
+        practice=practice, party=f"Company {number}", signed_on=today - timedelta(days=1),
+        expires_on=today + timedelta(days=9), sha256="5a" * 32, recorded_by="ada",
     )  # fmt: skip
     make_key(practice, f"Program {number}", ["orders:read"], actor=Actor("operator"))
     LegalHold.objects.create(practice=practice.slug, patients=["5a" * 16], why="Invented.", set_by="ada")
