@@ -223,14 +223,12 @@ def _link_patient_as_read(patient: Patient) -> PatientLink | None:
 
 def _at_second_glance(record: S, deed: Callable[[S], PatientLink | None]) -> PatientLink | None:
     """Judge once more, as it is by now, what was changed meanwhile; after that it is for the change's own job."""
-    try:
-        return deed(record)
-    except Overtaken:
-        record.refresh_from_db()
-    try:
-        return deed(record)
-    except Overtaken:
-        return None
+    for _ in range(2):
+        try:
+            return deed(record)
+        except Overtaken:
+            record.refresh_from_db()
+    return None
 
 
 def _made(chart: Chart, patient: Patient, reasons: Iterable[str]) -> PatientLink | None:

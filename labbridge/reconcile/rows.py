@@ -181,10 +181,9 @@ class RowComparison:
         self.rows += compared.rows
         for one in compared.differences:
             held = self.differences.get(one.ledger.pk)
-            if (
-                held is None or held.moved_to is None
-            ):  # else it was found, and is missing at its old place only
-                self.differences[one.ledger.pk] = one
+            if held is not None and held.moved_to is not None:
+                continue  # it was found, and is missing at its old place only
+            self.differences[one.ledger.pk] = one
 
     def _add_files(self, table: Table, page: Sequence[Row], began: datetime) -> None:
         self._spend()

@@ -322,9 +322,13 @@ SOMEBODY_ELSE = {
 
 @pytest.fixture
 def edit_meanwhile(practice: Practice, change: Any, caspio_sim: Any) -> Any:
-    """Front desk corrects the row, and Caspio's message about that is done, while the job is under way."""
+    """Front desk corrects the row once, and Caspio's message about that is done, while the job is under way."""
+    edited = list[bool]()
 
     def edit(**values: str) -> None:
+        if edited:
+            return
+        edited.append(True)
         change(**values)
         with caspio(practice, "test") as client:
             read_chart(practice, client, row(caspio_sim)["PK_ID"])
@@ -370,12 +374,10 @@ def test_a_row_that_is_changed_while_rupa_s_list_is_read_is_sent_as_it_is_by_the
     monkeypatch: Any,
 ) -> None:  # fmt: skip
     insert()
-    read, edited = patient_sync.read_patients, list[bool]()
+    read = patient_sync.read_patients
 
     def meanwhile(practice: Practice, **since: Any) -> Any:
-        if not edited:
-            edited.append(True)
-            edit_meanwhile(**values)
+        edit_meanwhile(**values)
         return read(practice, **since)
 
     monkeypatch.setattr(patient_sync, "read_patients", meanwhile)
@@ -396,13 +398,11 @@ def test_a_row_that_is_changed_while_rupa_makes_the_patient(
 ) -> None:  # fmt: skip
     """A correction counts as a later change, and is sent; somebody else is not linked with who was made."""
     insert()
-    asked, edited = patient_sync._asked, list[bool]()
+    asked = patient_sync._asked
 
     def meanwhile(*about: Any) -> Any:
         snapshot = asked(*about)
-        if not edited:
-            edited.append(True)
-            edit_meanwhile(**values)
+        edit_meanwhile(**values)
         return snapshot
 
     monkeypatch.setattr(patient_sync, "_asked", meanwhile)
